@@ -1,0 +1,12 @@
+// What Swift rightly refuses to do, for the crash example: touch and jump to arbitrary addresses. In C for that reason.
+#pragma once
+#include <stdint.h>
+
+static inline void crash_read(uintptr_t address) { __asm__ volatile("movb (%0), %%al" ::"r"(address) : "rax", "memory"); }
+static inline void crash_write(uintptr_t address) { __asm__ volatile("movb $1, (%0)" ::"r"(address) : "memory"); }
+static inline void crash_jump(uintptr_t address) { __asm__ volatile("call *%0" ::"r"(address) : "memory"); }
+static inline void crash_divide_by_zero(void) { __asm__ volatile("xor %%edx, %%edx; xor %%eax, %%eax; xor %%ecx, %%ecx; div %%ecx" ::: "rax", "rcx", "rdx"); }
+static inline void crash_privileged_instruction(void) { __asm__ volatile("cli"); }
+static inline uintptr_t crash_address_of_text(void) { uintptr_t here; __asm__("lea (%%rip), %0" : "=r"(here)); return here; }
+static const int crash_constant = 1;
+static inline uintptr_t crash_address_of_constant(void) { return (uintptr_t)&crash_constant; }

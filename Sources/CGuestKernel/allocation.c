@@ -1,0 +1,27 @@
+// The allocation functions of libc, for the Swift runtime. In C because Swift reserves these names for the runtime and
+// refuses to define them.
+//
+// Compiled for the freestanding image only; the hosted build has libc's.
+#if !__STDC_HOSTED__
+
+#include <stddef.h>
+
+// GuestKernel's Allocation.swift.
+void *needletail_allocate(size_t size, size_t alignment);
+void needletail_deallocate(void *pointer);
+
+// What malloc promises: alignment for every fundamental type (x86-64 psABI, 3.1.2).
+enum { fundamental_alignment = 16 };
+
+void *malloc(size_t size) { return needletail_allocate(size, fundamental_alignment); }
+
+int posix_memalign(void **result, size_t alignment, size_t size) {
+  *result = needletail_allocate(size, alignment);
+  return 0;
+}
+
+void free(void *pointer) {
+  if (pointer) needletail_deallocate(pointer);
+}
+
+#endif

@@ -1,0 +1,31 @@
+// What the guest kernel needs from below Swift: trap stubs, the idle call, and the libc symbols that the compiler and the
+// Swift runtime emit calls to. Built for Linux (the hosted build), this header declares nothing but what libc provides.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Interrupts taken since the machine started; written by the interrupt stubs, which run in ring 0.
+extern volatile uint64_t needletail_interrupt_count;
+static inline uint64_t needletail_interrupts_seen(void) { return needletail_interrupt_count; }
+
+// Halts until an interrupt arrives, unless the interrupt count has moved past `seen` already. With a deadline other than 0,
+// the local APIC timer interrupts when the time-stamp counter reaches it.
+void needletail_idle(uint64_t tsc_deadline, uint64_t seen);
+
+static inline uint64_t needletail_read_tsc(void) {
+  uint32_t low, high;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return (uint64_t)high << 32 | low;
+}
+
+// Keeps the compiler from moving memory accesses across: the page is shared with the monitor or with KVM.
+static inline void needletail_compiler_barrier(void) { __asm__ volatile("" ::: "memory"); }
+
+// One 32-bit write to a register of the control page.
+static inline void needletail_control_write(uint64_t page, uint32_t offset, uint32_t value) {
+  __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(page + offset) : "memory");
+}
+
+// The application's entry, emitted by the Swift compiler for `@main`.
+int main(int argc, char **argv);

@@ -1,0 +1,68 @@
+// linux/kvm.h, for Swift: the ioctl numbers, which are macros over expressions that the importer does not evaluate, and
+// accessors for the members of anonymous unions. No logic.
+#pragma once
+
+#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+#include <stdint.h>
+#include <string.h>
+
+static const unsigned long kvm_get_api_version = KVM_GET_API_VERSION;
+static const unsigned long kvm_create_vm = KVM_CREATE_VM;
+static const unsigned long kvm_check_extension = KVM_CHECK_EXTENSION;
+static const unsigned long kvm_get_vcpu_mmap_size = KVM_GET_VCPU_MMAP_SIZE;
+static const unsigned long kvm_get_supported_cpuid = KVM_GET_SUPPORTED_CPUID;
+static const unsigned long kvm_set_user_memory_region = KVM_SET_USER_MEMORY_REGION;
+static const unsigned long kvm_enable_capability = KVM_ENABLE_CAP;
+static const unsigned long kvm_create_vcpu = KVM_CREATE_VCPU;
+static const unsigned long kvm_get_clock = KVM_GET_CLOCK;
+static const unsigned long kvm_run_vcpu = KVM_RUN;
+static const unsigned long kvm_get_registers = KVM_GET_REGS;
+static const unsigned long kvm_set_registers = KVM_SET_REGS;
+static const unsigned long kvm_get_special_registers = KVM_GET_SREGS;
+static const unsigned long kvm_set_special_registers = KVM_SET_SREGS;
+static const unsigned long kvm_set_extended_control_registers = KVM_SET_XCRS;
+static const unsigned long kvm_set_msrs = KVM_SET_MSRS;
+static const unsigned long kvm_set_cpuid2 = KVM_SET_CPUID2;
+static const unsigned long kvm_get_lapic = KVM_GET_LAPIC;
+static const unsigned long kvm_set_lapic = KVM_SET_LAPIC;
+static const unsigned long kvm_get_tsc_khz = KVM_GET_TSC_KHZ;
+static const unsigned long kvm_get_device_attr = KVM_GET_DEVICE_ATTR;
+
+// struct kvm_run is a header with a union behind it.
+static inline uint8_t *kvm_run_immediate_exit(struct kvm_run *run) { return &run->immediate_exit; }
+static inline uint64_t kvm_run_mmio_address(const struct kvm_run *run) { return run->mmio.phys_addr; }
+static inline uint32_t kvm_run_mmio_length(const struct kvm_run *run) { return run->mmio.len; }
+static inline uint8_t kvm_run_mmio_is_write(const struct kvm_run *run) { return run->mmio.is_write; }
+static inline uint64_t kvm_run_mmio_data(const struct kvm_run *run) {
+  uint64_t data;
+  memcpy(&data, run->mmio.data, sizeof data);
+  return data;
+}
+static inline uint32_t kvm_run_internal_suberror(const struct kvm_run *run) { return run->internal.suberror; }
+static inline uint64_t kvm_run_entry_failure(const struct kvm_run *run) {
+  return run->fail_entry.hardware_entry_failure_reason;
+}
+
+// The flexible array members of these structures, with room for what the monitor uses.
+enum { cpuid_table_capacity = 256 };
+struct cpuid_table {
+  struct kvm_cpuid2 header;
+  struct kvm_cpuid_entry2 entries[cpuid_table_capacity];
+};
+static inline struct kvm_cpuid_entry2 *cpuid_table_entry(struct cpuid_table *table, int index) {
+  return &table->entries[index];
+}
+struct msr_list {
+  struct kvm_msrs header;
+  struct kvm_msr_entry entry;
+};
+
+// The local APIC's register page; offsets as in the Intel SDM volume 3, table 11-1.
+static inline void lapic_write(struct kvm_lapic_state *state, int offset, uint32_t value) {
+  memcpy(&state->regs[offset], &value, sizeof value);
+}
+
+static inline struct kvm_enable_cap kvm_capability_with_argument(uint32_t capability, uint64_t argument) {
+  return (struct kvm_enable_cap){.cap = capability, .args = {argument}};
+}

@@ -1,0 +1,61 @@
+// The libc and Linux declarations that the monitor uses, for Swift built in either mode.
+//
+// Embedded Swift has no Glibc overlay to import, so the monitor reaches libc through this header in both of its builds.
+// Only what the importer cannot see is defined here: variadic functions, macros over casts, and `errno`.
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/platform/x86.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline int linux_errno(void) { return errno; }
+static inline void *linux_map_failed(void) { return MAP_FAILED; }
+
+// Variadic in C, so invisible to Swift.
+static inline int linux_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+static inline int linux_ioctl(int fd, unsigned long request, unsigned long argument) {
+  return ioctl(fd, request, argument);
+}
+static inline int linux_ioctl_pointer(int fd, unsigned long request, void *argument) {
+  return ioctl(fd, request, argument);
+}
+
+// Declared by unistd.h only under _GNU_SOURCE, which a module's header cannot define for itself.
+extern int pipe2(int ends[2], int flags);
+
+// `sa_handler` is a macro over a union member.
+static inline int linux_sigaction(int signal, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+  return sigaction(signal, &action, 0);
+}
+static inline int linux_ignore_signal(int signal) { return linux_sigaction(signal, SIG_IGN, 0); }
+static inline int linux_default_signal(int signal) { return linux_sigaction(signal, SIG_DFL, 0); }
+
+// The importer and glibc disagree about the type of the first argument.
+static inline int linux_setrlimit_cpu(const struct rlimit *limit) { return setrlimit(RLIMIT_CPU, limit); }
+static inline int linux_setrlimit_address_space(const struct rlimit *limit) { return setrlimit(RLIMIT_AS, limit); }
+static inline int linux_getrusage_self(struct rusage *usage) { return getrusage(RUSAGE_SELF, usage); }
+
+// Embedded Swift's main drops its arguments, so the static build of the monitor takes them from where glibc keeps them.
+extern int __libc_argc;
+extern char **__libc_argv;
+static inline int linux_argument_count(void) { return __libc_argc; }
+static inline char **linux_argument_vector(void) { return __libc_argv; }
+
+static inline uint64_t linux_read_tsc(void) { return __builtin_ia32_rdtsc(); }

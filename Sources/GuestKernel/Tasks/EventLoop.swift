@@ -1,0 +1,82 @@
+#if hasFeature(Embedded)
+  import CGuestKernel
+  import MachineABI
+
+  /// The executor: runs ready jobs, wakes sleepers, and otherwise idles until the next deadline or interrupt.
+  ///
+  /// Invariant: the guest has one processor, and interrupt stubs do nothing but count; so this state has one user.
+  enum EventLoop {
+    nonisolated(unsafe) static var ready = ReadyQueue()
+    nonisolated(unsafe) static var timers = TimerQueue<Sleeper>()
+
+    /// How many jobs run between two looks at the clock, so that tasks that keep each other ready starve no sleeper.
+    private static let batchSize = 64
+
+    static func run() -> Never {
+      while true {
+        // Read before looking for work: an interrupt that comes after the look makes the idle call return at once.
+        let seen = needletail_interrupts_seen()
+        runBatch()
+        wakeSleepers()
+        if ready.isEmpty { idle(seen: seen) }
+      }
+    }
+
+    private static func runBatch() {
+      for _ in 0..<batchSize {
+        guard let job = ready.removeFirst() else { return }
+        job.runSynchronously(on: genericExecutor)
+      }
+    }
+
+    private static func wakeSleepers() {
+      guard timers.count > 0 else { return }
+      let now = monotonicNanoseconds()
+      while let sleeper = timers.removeFirst(dueAt: now) {
+        let continuation = sleeper.continuation!
+        sleeper.continuation = nil
+        continuation.resume()
+      }
+    }
+
+    private static func idle(seen: UInt64) {
+      LastWords.release()
+      guard let deadline = timers.earliestDeadline else {
+        panic("deadlock: every task waits, and there is no timer or device left that could wake one")
+      }
+      needletail_idle(timeStamp(at: deadline), seen)
+    }
+
+    /// The executor that stands for "no particular one": two null words (`swift_executor_generic` in ExecutorImpl.h).
+    private static var genericExecutor: UnownedSerialExecutor {
+      unsafeBitCast((0, 0) as (UInt, UInt), to: UnownedSerialExecutor.self)
+    }
+  }
+
+  // MARK: What the concurrency runtime asks of an executor (swift/ExecutorImpl.h in the toolchain)
+
+  @_silgen_name("swift_task_enqueueGlobalImpl")
+  func enqueueGlobal(_ job: UnownedJob) {
+    EventLoop.ready.append(job)
+  }
+
+  @_silgen_name("swift_task_enqueueMainExecutorImpl")
+  func enqueueMain(_ job: UnownedJob) {
+    EventLoop.ready.append(job)
+  }
+
+  @_silgen_name("swift_task_asyncMainDrainQueueImpl")
+  func drainMainQueue() -> Never {
+    EventLoop.run()
+  }
+
+  @_silgen_name("swift_task_getMainExecutorImpl")
+  func mainExecutor() -> UnownedSerialExecutor {
+    unsafeBitCast((0, 0) as (UInt, UInt), to: UnownedSerialExecutor.self)
+  }
+
+  @_silgen_name("swift_task_isMainExecutorImpl")
+  func isMainExecutor(_ executor: UnownedSerialExecutor) -> Bool {
+    unsafeBitCast(executor, to: (UInt, UInt).self).0 == 0
+  }
+#endif

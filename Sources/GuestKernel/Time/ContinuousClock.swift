@@ -1,0 +1,79 @@
+#if hasFeature(Embedded)
+  /// A clock that never stops or goes back, counted from the machine's start. See Swift's `ContinuousClock`, of which
+  /// Embedded Swift has none: `Clock` needs untyped `throws`.
+  public struct ContinuousClock: Sendable {
+    public typealias Duration = Swift.Duration
+
+    /// A moment of this clock.
+    public struct Instant: InstantProtocol, Hashable, Sendable {
+      /// Nanoseconds since the machine's start.
+      var nanoseconds: UInt64
+
+      /// The present moment.
+      public static var now: Instant { Instant(nanoseconds: monotonicNanoseconds()) }
+
+      public func advanced(by duration: Duration) -> Instant {
+        let distance = duration.nanoseconds
+        guard distance < 0 else { return Instant(nanoseconds: nanoseconds.addingSaturated(UInt64(distance))) }
+        return Instant(nanoseconds: nanoseconds - min(nanoseconds, distance.magnitude))
+      }
+
+      public func duration(to other: Instant) -> Duration {
+        .nanoseconds(Int64(bitPattern: other.nanoseconds &- nanoseconds))
+      }
+
+      public static func < (first: Instant, second: Instant) -> Bool { first.nanoseconds < second.nanoseconds }
+
+      public static func - (later: Instant, earlier: Instant) -> Duration { earlier.duration(to: later) }
+      public static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
+      public static func - (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: .zero - duration) }
+      public static func += (instant: inout Instant, duration: Duration) { instant = instant + duration }
+    }
+
+    public init() {}
+
+    /// The present moment.
+    public var now: Instant { .now }
+
+    /// One nanosecond, the unit that the clock counts in.
+    public var minimumResolution: Duration { .nanoseconds(1) }
+
+    /// How long `work` takes.
+    public func measure(_ work: () -> Void) -> Duration {
+      let start = now
+      work()
+      return now - start
+    }
+
+    /// How long `work` takes.
+    public func measure(_ work: () async -> Void) async -> Duration {
+      let start = now
+      await work()
+      return now - start
+    }
+
+    /// Returns at `deadline`, or throws as soon as the task is cancelled.
+    public func sleep(until deadline: Instant) async throws(_Concurrency.CancellationError) {
+      try await Task.sleep(until: deadline)
+    }
+  }
+
+  extension Duration {
+    /// This duration in nanoseconds, as far as they fit.
+    var nanoseconds: Int64 {
+      let (seconds, attoseconds) = components
+      let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+      guard !overflow else { return seconds < 0 ? .min : .max }
+      let (total, overflowed) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+      guard !overflowed else { return seconds < 0 ? .min : .max }
+      return total
+    }
+  }
+
+  extension UInt64 {
+    fileprivate func addingSaturated(_ other: UInt64) -> UInt64 {
+      let (sum, overflow) = addingReportingOverflow(other)
+      return overflow ? .max : sum
+    }
+  }
+#endif

@@ -1,0 +1,105 @@
+import CLinux
+import KVM
+import MachineABI
+
+/// What the guest finds in its boot information, apart from addresses.
+struct BootFacts {
+  /// The arguments, the image's name first.
+  var arguments: [String]
+  var timeStampCounterKHz: Int
+  /// Nanoseconds since 1970-01-01 00:00 UTC when the guest's clock read 0.
+  var wallClock: UInt64
+  var entropy: BootEntropy
+
+  /// The boot information's size with these arguments, in bytes.
+  static func size(arguments: [String]) -> Int {
+    argumentsOffset + arguments.reduce(0) { $0 + $1.utf8.count + 1 }
+  }
+
+  // KVM wants the clock aligned to four bytes; a cache line of its own behind the structure.
+  static let clockOffset = (MemoryLayout<BootInfo>.size + 63) & ~63
+  static let argumentsOffset = clockOffset + 64
+
+  /// Writes the boot information and the thread control block.
+  func write(to memory: borrowing GuestMemory, _ layout: MachineLayout) {
+    let page = memory.host(layout.bootInfo, count: Int(layout.bootInfoSize))!
+    var cursor = page + Self.argumentsOffset
+    for argument in arguments {
+      var argument = argument
+      argument.withUTF8 { bytes in
+        if let start = bytes.baseAddress { cursor.copyMemory(from: start, byteCount: bytes.count) }
+        cursor += bytes.count + 1  // the page is zeroed: the terminator is there
+      }
+    }
+
+    var info = BootInfo()
+    info.magic = UInt32(NEEDLETAIL_BOOT_INFO_MAGIC)
+    info.version = UInt32(NEEDLETAIL_CONTRACT_VERSION)
+    info.size = UInt32(MemoryLayout<BootInfo>.size)
+    info.image_base = layout.imageBase
+    info.image_size = layout.imageSize
+    info.heap_base = layout.heap
+    info.heap_size = layout.heapSize
+    info.stack_base = layout.stackBase
+    info.stack_size = layout.stackTop - layout.stackBase
+    info.memory_size = layout.memorySize
+    info.control_page = layout.controlPage
+    info.shared_page = layout.sharedPage
+    info.clock = layout.bootInfo + UInt64(Self.clockOffset)
+    info.tsc_khz = UInt64(timeStampCounterKHz)
+    info.wall_clock = wallClock
+    info.stack_canary = entropy.canary
+    info.seed = entropy.seed
+    info.arguments = layout.bootInfo + UInt64(Self.argumentsOffset)
+    info.arguments_size = UInt64(cursor - (page + Self.argumentsOffset))
+    info.argument_count = UInt64(arguments.count)
+    page.storeBytes(of: info, as: BootInfo.self)
+
+    // x86-64 psABI, 3.4.2 and TLS variant II: FS:0 points to itself; FS:0x28 is the stack protector's canary.
+    let block = memory.host(layout.threadControlBlock, count: 0x30)!
+    block.storeBytes(of: layout.threadControlBlock, as: UInt64.self)
+    block.storeBytes(of: entropy.canary, toByteOffset: 0x28, as: UInt64.self)
+  }
+}
+
+/// A clock page for a KVM that has no kvmclock: it starts at the machine's first instruction and runs at the TSC's rate.
+struct FallbackClock {
+  /// Writes a page from which a TSC of this frequency reads 0 at `timeStamp`.
+  static func write(to page: UnsafeMutableRawPointer, khz: Int, timeStamp: UInt64) {
+    // nanoseconds = (ticks << shift) * multiplier / 2^32; shift such that the multiplier uses its 32 bits well.
+    var shift: Int8 = 0
+    var ticksPerMillisecond = UInt64(khz)
+    while ticksPerMillisecond > 2_000_000 {
+      ticksPerMillisecond >>= 1
+      shift -= 1
+    }
+    while ticksPerMillisecond <= 1_000_000 {
+      ticksPerMillisecond <<= 1
+      shift += 1
+    }
+    var clock = ClockPage()
+    clock.tsc_timestamp = timeStamp
+    clock.tsc_to_system_mul = UInt32(truncatingIfNeeded: (1_000_000 << 32) / ticksPerMillisecond)
+    clock.tsc_shift = shift
+    page.storeBytes(of: clock, as: ClockPage.self)
+  }
+}
+
+/// The random numbers that one machine is made with.
+struct BootEntropy {
+  var seed: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
+  /// Its lowest byte is zero, so that a string function that runs over does not copy it (glibc's convention).
+  var canary: UInt64 = 0
+  var placement = MachineLayout.Placement(image: 0, memory: 0)
+
+  init() throws(SystemCallError) {
+    var words = InlineArray<11, UInt64>(repeating: 0)
+    var span = words.mutableSpan
+    let count = span.withUnsafeMutableBytes { getrandom($0.baseAddress!, $0.count, 0) }
+    // Up to 256 bytes come whole once the kernel's generator is ready (getrandom(2)).
+    guard count == 11 * MemoryLayout<UInt64>.size else { throw SystemCallError("getrandom") }
+    seed = (words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7])
+    canary = words[8] & ~0xff
+    placement = MachineLayout.Placement(image: words[9], memory: words[10])
+  }
+}

@@ -1,0 +1,266 @@
+import CKVM
+import CLinux
+import KVM
+import MachineABI
+
+/// What a machine is made from.
+public struct MachineConfiguration: Sendable {
+  /// The guest's arguments, the image's name first.
+  public var arguments: [String]
+  /// The machine's writable memory in bytes: a multiple of the page size, from 2 MiB to 16 GiB.
+  public var memorySize: UInt64
+  /// Whether image and memory go to random addresses.
+  public var randomizesAddresses: Bool
+  /// Where the guest's output goes. The descriptor stays the caller's.
+  public var consoleDescriptor: Int32
+
+  /// The sizes that `memorySize` may have, in bytes, both ends included.
+  public static let memorySizes = MachineLayout.smallestMemory...MachineLayout.largestMemory
+
+  public init(
+    arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1
+  ) {
+    self.arguments = arguments
+    self.memorySize = memorySize
+    self.randomizesAddresses = randomizesAddresses
+    self.consoleDescriptor = consoleDescriptor
+  }
+}
+
+/// A virtual machine with an image in it, ready to run once.
+///
+/// Use it on one thread. To stop it from a signal handler, let the handler set `stopFlag`; to stop it from another thread,
+/// set the flag and send the machine's thread a signal that it handles.
+public struct Machine: ~Copyable {
+  /// The most that the arguments may take, in bytes with their terminators: they are in the guest's memory.
+  public static let argumentLimit = 64 << 10
+
+  // The order matters: what is declared first is destroyed first, and the kernel should let go of the memory before it is
+  // unmapped.
+  private let vcpu: VCPU
+  private let virtualMachine: VirtualMachine
+  private let memory: GuestMemory
+  private let layout: MachineLayout
+  private var console: ConsoleOutput
+  /// The frequency of the time-stamp counters, the guest's and the host's.
+  public let timeStampCounterKHz: Int
+  /// The host's time stamp when the guest had come back for the last time.
+  public private(set) var endTimeStamp: UInt64 = 0
+  /// Exits so far, by kind.
+  public private(set) var exits = ExitCounts()
+
+  /// Makes a machine. Nothing runs yet.
+  ///
+  /// - Parameters:
+  ///   - image: stays the caller's; backtraces need it later.
+  ///   - timeline: gets a mark after each phase.
+  public init(
+    _ configuration: MachineConfiguration, image: borrowing Image, timeline: inout Timeline
+  ) throws(MachineError) {
+    let argumentsSize = configuration.arguments.reduce(0) { $0 + $1.utf8.count + 1 }
+    guard argumentsSize <= Self.argumentLimit else { throw .argumentsTooLong(argumentsSize) }
+    guard configuration.memorySize >= image.note.minimum_memory else {
+      throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
+    }
+    let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
+    let layout = try MachineLayout(Self.demands(configuration, image, entropy))
+    let placement = ImagePlacement(image, layout)
+
+    // Each step throws before the next handle is made, so that whatever was made is closed again.
+    let system = try orMachineError { () throws(SystemCallError) in try KVMSystem() }
+    timeline.mark(.openKVM)
+    let virtualMachine = try orMachineError { () throws(SystemCallError) in try system.createVirtualMachine() }
+    timeline.mark(.createVirtualMachine)
+    let memory = try orMachineError { () throws(SystemCallError) in try GuestMemory(layout) }
+    try orMachineError { () throws(SystemCallError) in
+      try Self.addMemorySlots(to: virtualMachine, memory, layout, placement)
+    }
+    timeline.mark(.memorySlots)
+    let vcpu = try orMachineError { () throws(SystemCallError) in
+      try virtualMachine.createSplitInterruptController()
+      return try virtualMachine.createVCPU(number: 0, mappingSize: try system.vcpuMappingSize())
+    }
+    timeline.mark(.createVCPU)
+
+    try placement.load(image, into: memory)
+    placement.loadThreadLocals(image, into: memory)
+    timeline.mark(.loadImage)
+    Self.writeTables(image, to: memory, layout, placement)
+    let khz = try orMachineError { () throws(SystemCallError) in
+      try Self.writeBootInfo(configuration.arguments, entropy, to: memory, layout, virtualMachine, vcpu)
+    }
+    timeline.mark(.bootPages)
+    try orMachineError { () throws(SystemCallError) in
+      try BootRegisters(layout: layout, entry: image.entry &+ layout.imageBias, features: ProcessorFeatures())
+        .load(into: vcpu)
+    }
+    timeline.mark(.registers)
+
+    self.vcpu = vcpu
+    self.virtualMachine = virtualMachine
+    self.memory = memory
+    self.layout = layout
+    timeStampCounterKHz = khz
+    console = ConsoleOutput(descriptor: configuration.consoleDescriptor)
+  }
+
+  private static func demands(
+    _ configuration: MachineConfiguration, _ image: borrowing Image, _ entropy: BootEntropy
+  ) -> MachineLayout.Demands {
+    MachineLayout.Demands(
+      linkBase: image.base, imageSize: image.size, imageWritableSize: ImagePlacement.writableSize(image),
+      isPositionIndependent: image.isPositionIndependent, stackSize: image.note.stack_size,
+      threadLocalsSize: image.threadLocals?.memorySize ?? 0,
+      threadLocalsAlignment: image.threadLocals?.alignment ?? 1,
+      bootInfoSize: UInt64(BootFacts.size(arguments: configuration.arguments)), memorySize: configuration.memorySize,
+      placement: configuration.randomizesAddresses ? entropy.placement : nil)
+  }
+
+  private static func addMemorySlots(
+    to machine: borrowing VirtualMachine, _ memory: borrowing GuestMemory, _ layout: MachineLayout,
+    _ placement: ImagePlacement
+  ) throws(SystemCallError) {
+    var number: UInt32 = 0
+    func add(_ range: Range<UInt64>, isReadOnly: Bool) throws(SystemCallError) {
+      let host = memory.host(range.lowerBound, count: range.count)!
+      try machine.setMemorySlot(
+        MemorySlot(
+          number: number, guestAddress: range.lowerBound, hostAddress: host, byteCount: range.count,
+          isReadOnly: isReadOnly))
+      number += 1
+    }
+    for extent in placement.extents { try add(extent.range, isReadOnly: !extent.isWritable) }
+    try add(layout.memoryBase..<layout.memoryEnd, isReadOnly: false)
+  }
+
+  private static func writeTables(
+    _ image: borrowing Image, to memory: borrowing GuestMemory, _ layout: MachineLayout, _ placement: ImagePlacement
+  ) {
+    var tables = PageTableBuilder(
+      tables: memory.host(layout.pageTables, count: layout.pageTableCount * pageSize)!,
+      guestAddress: layout.pageTables, capacity: layout.pageTableCount)
+    placement.map(image, in: &tables)
+    tables.map(layout.controlPage..<layout.controlPage + UInt64(pageSize), .init(isWritable: true))
+    tables.map(layout.stackBase..<layout.bootInfo, .init(isWritable: true))
+    tables.map(layout.bootInfo..<layout.systemPage, .init())
+    tables.map(layout.systemPage..<layout.pageTables, .init(isWritable: true, isSupervisor: true))
+    tables.map(layout.heap..<layout.memoryEnd, .init(isWritable: true), usesLargePages: true)
+
+    DescriptorTables(address: layout.systemPage).write(
+      to: memory.host(layout.systemPage, count: pageSize)!, trapTable: layout.imageBase + image.note.trap_table)
+  }
+
+  /// Returns the time-stamp counter's frequency in kHz.
+  private static func writeBootInfo(
+    _ arguments: [String], _ entropy: BootEntropy, to memory: borrowing GuestMemory, _ layout: MachineLayout,
+    _ virtualMachine: borrowing VirtualMachine, _ vcpu: borrowing VCPU
+  ) throws(SystemCallError) -> Int {
+    let khz = try vcpu.timeStampCounterFrequency()
+    let clockPage = layout.bootInfo + UInt64(BootFacts.clockOffset)
+    let clock: ClockReading
+    if try vcpu.setMSR(Self.systemTimeMSR, to: clockPage | Self.systemTimeEnabled) {
+      clock = try virtualMachine.clock()
+    } else {
+      FallbackClock.write(
+        to: memory.host(clockPage, count: MemoryLayout<ClockPage>.size)!, khz: khz,
+        timeStamp: linux_read_tsc() &+ (vcpu.timeStampCounterOffset() ?? 0))
+      clock = try virtualMachine.clock().startingNow
+    }
+    BootFacts(
+      arguments: arguments, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds, entropy: entropy
+    ).write(to: memory, layout)
+    return khz
+  }
+
+  // KVM's x86 MSR documentation, MSR_KVM_SYSTEM_TIME_NEW.
+  private static let systemTimeMSR: UInt32 = 0x4b56_4d01
+  private static let systemTimeEnabled: UInt64 = 1
+
+  // MARK: Running
+
+  /// Set to anything but 0, this byte stops the machine: at once if a signal interrupts it, or before it is entered again.
+  /// It stays valid as long as this value lives.
+  public var stopFlag: UnsafeMutablePointer<UInt8> { vcpu.immediateExitFlag }
+
+  /// The guest's page for the monitor. Invariant: mapped as long as this value lives.
+  private var sharedPage: UnsafeMutablePointer<SharedPage> {
+    memory.host(layout.sharedPage, count: Int(NEEDLETAIL_SHARED_PAGE_SIZE))!.assumingMemoryBound(to: SharedPage.self)
+  }
+
+  /// Runs the guest to its end, whichever that is. What it printed has been written when this returns.
+  public mutating func run() throws(MachineError) -> MachineOutcome {
+    do throws(SystemCallError) {
+      let outcome = try runToEnd()
+      if case .unexpectedExit = outcome { return outcome }
+      return try console.drain(sharedPage) ? outcome : .consoleClosed
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  private mutating func runToEnd() throws(SystemCallError) -> MachineOutcome {
+    let collector = PanicCollector(layout: layout)
+    while true {
+      let exit = try vcpu.run()
+      exits.count(exit)
+      endTimeStamp = linux_read_tsc()
+      switch exit {
+      case .mmioWrite(let access):
+        let offset = access.address &- layout.controlPage
+        switch (offset, access.byteCount) {
+        case (UInt64(NEEDLETAIL_CONTROL_CONSOLE), 4):
+          guard try console.drain(sharedPage) else { return .consoleClosed }
+        case (UInt64(NEEDLETAIL_CONTROL_EXIT), 4):
+          return .exited(UInt8(truncatingIfNeeded: access.data))
+        case (UInt64(NEEDLETAIL_CONTROL_TRAP), 4):
+          return .panicked(
+            try collector.collectTrap(vector: UInt32(truncatingIfNeeded: access.data), vcpu, memory))
+        default:
+          return .panicked(
+            try collector.collect(
+              .controlPageMisuse(offset: offset, byteCount: access.byteCount, isWrite: true), vcpu, memory))
+        }
+      case .mmioRead(let access):
+        let offset = access.address &- layout.controlPage
+        return .panicked(
+          try collector.collect(
+            .controlPageMisuse(offset: offset, byteCount: access.byteCount, isWrite: false), vcpu, memory))
+      case .interrupted:
+        if stopFlag.pointee != 0 { return .stopped }
+      case .shutdown:
+        return .panicked(try collector.collect(.tripleFault, vcpu, memory))
+      case .internalError(let suberror):
+        return .panicked(try collector.collect(.emulationFailure(suberror: suberror), vcpu, memory))
+      case .entryFailed(let reason):
+        return .panicked(try collector.collect(.entryFailure(reason: reason), vcpu, memory))
+      case .other(let reason):
+        return .unexpectedExit(reason)
+      }
+    }
+  }
+
+  // MARK: Reporting
+
+  /// What to add to an address of the image as linked to get where this machine has it.
+  public var imageBias: UInt64 { layout.imageBias }
+  /// The lowest and the lowest unmapped address of the application's stack.
+  public var stack: Range<UInt64> { layout.stackBase..<layout.stackTop }
+
+  /// The guest's milestones as host time stamps; 0 where one was not reached or not left intact.
+  public func milestones() -> [UInt64] {
+    let offset = vcpu.timeStampCounterOffset() ?? 0
+    let marks = sharedPage.pointee.milestones
+    return [marks.0, marks.1, marks.2].map { $0 == 0 ? 0 : $0 &- offset }
+  }
+}
+
+/// Runs `body`, turning a failed system call into a `MachineError`.
+private func orMachineError<Result: ~Copyable>(
+  _ body: () throws(SystemCallError) -> Result
+) throws(MachineError) -> Result {
+  do throws(SystemCallError) {
+    return try body()
+  } catch {
+    throw .system(error)
+  }
+}

@@ -1,0 +1,30 @@
+import KVM
+
+/// Why a machine could not be made or run.
+public enum MachineError: Error {
+  /// The image's file is missing or is not acceptable.
+  case image(ImageError)
+  /// The machine was to have this many bytes of memory, which is not a number of pages between the least and the most.
+  case memorySize(UInt64)
+  /// The image needs more memory than it was to have; both in bytes.
+  case memoryTooSmall(asked: UInt64, needed: UInt64)
+  /// The arguments take this many bytes, which is too many.
+  case argumentsTooLong(Int)
+  /// A system call failed.
+  case system(SystemCallError)
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .image(let error): error.description
+    case .memorySize(let size):
+      "memory size is \(size) bytes; expected a multiple of 4K from \(MachineLayout.smallestMemory >> 20)M"
+        + " to \(MachineLayout.largestMemory >> 30)G"
+    case .memoryTooSmall(let asked, let needed):
+      "memory size is \(asked >> 10)K; expected at least \((needed + 1023) >> 10)K for this image"
+    case .argumentsTooLong(let size):
+      "the arguments take \(size) bytes; expected at most \(Machine.argumentLimit)"
+    case .system(let error): error.description
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import CLinux
+
+/// What `--report` writes: how a run ended, what it cost, and where the time went.
+public struct RunReport {
+  /// Nanoseconds from the spawning process's call to the monitor's main; nil if nobody said when that was.
+  public var processStart: UInt64?
+  public var timeline: Timeline
+  public var outcome: MachineOutcome
+  public var exitStatus: Int32
+  public var exits: ExitCounts
+  /// Ticks of the host's time-stamp counter per millisecond.
+  public var timeStampCounterKHz: Int
+  public var imagePath: String
+  public var memorySize: UInt64
+
+  public init(
+    processStart: UInt64?, timeline: Timeline, outcome: MachineOutcome, exitStatus: Int32, exits: ExitCounts,
+    timeStampCounterKHz: Int, imagePath: String, memorySize: UInt64
+  ) {
+    self.processStart = processStart
+    self.timeline = timeline
+    self.outcome = outcome
+    self.exitStatus = exitStatus
+    self.exits = exits
+    self.timeStampCounterKHz = timeStampCounterKHz
+    self.imagePath = imagePath
+    self.memorySize = memorySize
+  }
+
+  /// The report as one JSON object. Times are whole nanoseconds.
+  public func json() -> String {
+    var writer = JSONWriter()
+    writer.object { report in
+      report.member("image", imagePath)
+      report.member("memory_bytes", Int(memorySize))
+      report.member("outcome", outcomeName)
+      report.member("exit_status", Int(exitStatus))
+      report.object("exits") { counts in
+        counts.member("mmio_write", exits.mmioWrites)
+        counts.member("mmio_read", exits.mmioReads)
+        counts.member("interrupted", exits.interruptions)
+        counts.member("other", exits.others)
+        counts.member("total", exits.total)
+      }
+      report.object("phases_ns") { phases in
+        if let processStart { phases.member("process_start", Int(clamping: processStart)) }
+        for (phase, ticks) in timeline.durations() { phases.member(phase.name, nanoseconds(ticks)) }
+      }
+      let usage = Self.resourceUsage()
+      report.object("monitor") { monitor in
+        monitor.member("peak_resident_bytes", usage.ru_maxrss * 1024)
+        monitor.member("minor_page_faults", usage.ru_minflt)
+      }
+    }
+    return writer.text
+  }
+
+  private var outcomeName: String {
+    switch outcome {
+    case .exited: "exited"
+    case .panicked: "panicked"
+    case .stopped: "stopped"
+    case .consoleClosed: "console_closed"
+    case .unexpectedExit: "unexpected_exit"
+    }
+  }
+
+  private func nanoseconds(_ ticks: UInt64) -> Int {
+    let product = ticks.multipliedFullWidth(by: 1_000_000)
+    let khz = UInt64(max(timeStampCounterKHz, 1))
+    guard product.high < khz else { return .max }
+    return Int(clamping: khz.dividingFullWidth(product).quotient)
+  }
+
+  private static func resourceUsage() -> rusage {
+    var usage = rusage()
+    _ = linux_getrusage_self(&usage)
+    return usage
+  }
+}

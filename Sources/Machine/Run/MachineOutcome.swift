@@ -1,0 +1,13 @@
+/// How a machine ended.
+public enum MachineOutcome: Equatable, Sendable {
+  /// The guest asked for it, with this exit status.
+  case exited(UInt8)
+  /// The guest trapped or gave up.
+  case panicked(GuestPanic)
+  /// The monitor was asked to stop it.
+  case stopped
+  /// KVM came back for a reason that nothing in the machine can cause; the number is of its KVM_EXIT constants.
+  case unexpectedExit(UInt32)
+  /// Nobody reads the console any more.
+  case consoleClosed
+}

@@ -1,0 +1,104 @@
+/// What `--help` prints.
+enum HelpTopic: Equatable {
+  case overview
+  case run
+  case inspect
+  case check
+
+  var text: String {
+    switch self {
+    case .overview: Self.overviewText
+    case .run: Self.runText
+    case .inspect: Self.inspectText
+    case .check: Self.checkText
+    }
+  }
+
+  private static let overviewText = """
+    needletail - run Swift unikernels on KVM
+
+    USAGE
+      needletail run [options] IMAGE [ARG...]   boot an image and wait for its end
+      needletail inspect IMAGE                  show what the loader sees in an image
+      needletail check                          can this machine run guests?
+      needletail help [COMMAND]                 this text, or a command's
+      needletail --version
+
+    EXIT STATUS
+      the guest's own   it ended by itself
+      125               wrong usage, or KVM failed
+      126               the image is not acceptable
+      127               the image is not there
+      134               the guest panicked; the report is on standard error
+      141               nobody reads the output any more (128 + SIGPIPE)
+      130, 143          stopped by SIGINT or SIGTERM (128 + the signal)
+
+    EXAMPLES
+      needletail run hello.elf
+      needletail run --memory 256M --report - service.elf --verbose
+
+    """
+
+  private static let runText = """
+    needletail run - boot an image and wait for its end
+
+    USAGE
+      needletail run [options] IMAGE [ARG...]
+
+      Options come before IMAGE. Everything after it goes to the guest as it is; '--' ends the options.
+      The guest's output is written to standard output. SIGINT and SIGTERM stop the guest, a second one at once.
+
+    OPTIONS
+      --memory SIZE, -m SIZE
+          The guest's writable memory: data, stack, heap and page tables. A number with K, M or G, a multiple of 4K
+          from 2M to 16G; 64M if not given. Pages that the guest never touches take nothing from the host.
+      --no-aslr
+          Put image and memory at the same addresses every time, the image where it was linked; for debugging.
+      --report FILE
+          Write a JSON report at the end: outcome, exits by kind, and where the time went. '-' is standard error. If the
+          environment has NEEDLETAIL_SPAWN_NS (a CLOCK_MONOTONIC time in nanoseconds, taken just before this process was
+          spawned), the report has the process's own start as its first phase.
+      --help, -h
+      --version, -V
+
+    EXIT STATUS
+      the guest's own   it ended by itself
+      125               wrong usage, or KVM failed
+      126               the image is not acceptable
+      127               the image is not there
+      134               the guest panicked; the report is on standard error
+      141               nobody reads the output any more (128 + SIGPIPE)
+      130, 143          stopped by SIGINT or SIGTERM (128 + the signal)
+
+    """
+
+  private static let inspectText = """
+    needletail inspect - show what the loader sees in an image
+
+    USAGE
+      needletail inspect IMAGE
+
+      Prints type, entry, segments with their protections, the note, and whether the image would be accepted and why not.
+
+    EXIT STATUS
+      0     the image is acceptable
+      126   it is not
+      127   it is not there
+
+    """
+
+  private static let checkText = """
+    needletail check - can this machine run guests?
+
+    USAGE
+      needletail check
+
+      One line for each finding: the device, the permission to use it, the API version, each capability that is needed
+      or useful, and which of KVM's back ends this is.
+
+    EXIT STATUS
+      0   it can
+      1   it cannot; the lines that say why begin with 'no'
+
+    """
+}

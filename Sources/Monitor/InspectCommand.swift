@@ -1,0 +1,12 @@
+import Machine
+
+/// `needletail inspect`.
+struct InspectCommand {
+  let path: String
+
+  func execute() -> ExitStatus {
+    let inspection = inspection(of: path)
+    guard StandardOutput.write(inspection.report) else { return .monitorFailure }
+    return inspection.isAcceptable ? .success : .imageNotAcceptable
+  }
+}

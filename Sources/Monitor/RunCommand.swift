@@ -1,0 +1,108 @@
+import CLinux
+import KVM
+import Machine
+
+/// `needletail run`.
+struct RunCommand {
+  let options: RunOptions
+  var timeline: Timeline
+
+  func execute() -> ExitStatus {
+    do throws(MachineError) {
+      return try run()
+    } catch {
+      StandardError.write("needletail: \(error.description)\n")
+      if case .image(let error) = error {
+        return error.kind == .notFound ? .imageNotFound : .imageNotAcceptable
+      }
+      return .monitorFailure
+    }
+  }
+
+  private func run() throws(MachineError) -> ExitStatus {
+    var timeline = timeline
+    // Before anything is run, so that a path that cannot be written costs nobody a finished run.
+    let report = try openReport()
+    let image: Image
+    do throws(ImageError) {
+      image = try Image(opening: options.imagePath)
+    } catch {
+      throw .image(error)
+    }
+    timeline.mark(.openImage)
+    let configuration = MachineConfiguration(
+      arguments: options.arguments, memorySize: options.memorySize, randomizesAddresses: options.randomizesAddresses)
+    var machine = try Machine(configuration, image: image, timeline: &timeline)
+    StopSignals.handle(settingFlag: machine.stopFlag)
+    let outcome = try machine.run()
+
+    let status = self.status(of: outcome)
+    if case .panicked(let panic) = outcome {
+      StandardError.write("needletail: \(PanicReport.text(panic, machine, image: image))")
+    }
+    if case .unexpectedExit(let reason) = outcome {
+      StandardError.write("needletail: KVM_RUN: unexpected exit reason \(reason)\n")
+    }
+    if let report {
+      let marks = machine.milestones()
+      timeline.mark(.enterGuest, at: marks[0])
+      timeline.mark(.guestStart, at: marks[1])
+      timeline.mark(.guestMain, at: marks[2])
+      timeline.mark(.leaveGuest, at: machine.endTimeStamp)
+      try write(
+        RunReport(
+          processStart: Self.processStart(at: timeline.start, khz: machine.timeStampCounterKHz), timeline: timeline,
+          outcome: outcome, exitStatus: status.code, exits: machine.exits,
+          timeStampCounterKHz: machine.timeStampCounterKHz, imagePath: options.imagePath,
+          memorySize: options.memorySize),
+        to: report)
+    }
+    // The process ends here, by `_exit`: the machine and the image are the kernel's to clean up.
+    status.exit()
+    return status
+  }
+
+  private func status(of outcome: MachineOutcome) -> ExitStatus {
+    switch outcome {
+    case .exited(let code): ExitStatus(code: Int32(code))
+    case .panicked: .guestPanic
+    case .stopped: .stopped(by: StopSignals.received)
+    case .consoleClosed: .consoleClosed
+    case .unexpectedExit: .monitorFailure
+    }
+  }
+
+  // MARK: The report
+
+  private func openReport() throws(MachineError) -> Int32? {
+    guard let path = options.reportPath else { return nil }
+    if path == "-" { return STDERR_FILENO }
+    let descriptor = linux_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw .system(SystemCallError("open", path: path)) }
+    return descriptor
+  }
+
+  private func write(_ report: RunReport, to descriptor: Int32) throws(MachineError) {
+    var json = report.json()
+    let error: SystemCallError? = json.withUTF8 { bytes in
+      do throws(SystemCallError) {
+        try FileDescriptor.writeAll(UnsafeRawBufferPointer(bytes), to: descriptor)
+        return nil
+      } catch {
+        return SystemCallError("write", path: options.reportPath, code: error.code)
+      }
+    }
+    if let error { throw .system(error) }
+  }
+
+  /// How long it took from the spawning process's call to main, if the environment says when that was.
+  private static func processStart(at start: UInt64, khz: Int) -> UInt64? {
+    guard let text = getenv("NEEDLETAIL_SPAWN_NS"), let spawned = UInt64(String(cString: text)) else { return nil }
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    let sinceStart = (linux_read_tsc() - start) / UInt64(max(khz / 1000, 1)) * 1000
+    let nowNanoseconds = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+    let main = nowNanoseconds - min(sinceStart, nowNanoseconds)
+    return main >= spawned ? main - spawned : nil
+  }
+}

@@ -1,0 +1,27 @@
+import CLinux
+
+/// SIGINT and SIGTERM stop the guest; a second one ends the monitor on the spot.
+enum StopSignals {
+  // Written by the handler, which runs on the monitor's only thread.
+  nonisolated(unsafe) private static var stopFlag: UnsafeMutablePointer<UInt8>?
+  nonisolated(unsafe) private(set) static var received: Int32 = 0
+
+  /// Installs the handlers.
+  ///
+  /// - Parameter stopFlag: a byte that the first signal sets; it must stay valid as long as the process lives.
+  static func handle(settingFlag stopFlag: UnsafeMutablePointer<UInt8>) {
+    Self.stopFlag = stopFlag
+    for signal in [SIGINT, SIGTERM] {
+      // Without SA_RESTART: KVM_RUN, and a write to a console that nobody reads, are to return.
+      _ = linux_sigaction(signal, { StopSignals.receive($0) }, 0)
+    }
+    // A closed console is an error of write's, not the end of the process.
+    _ = linux_ignore_signal(SIGPIPE)
+  }
+
+  private static func receive(_ signal: Int32) {
+    if received != 0 { _exit(128 + signal) }
+    received = signal
+    stopFlag?.pointee = 1
+  }
+}
