@@ -3,10 +3,10 @@
 SWIFT ?= swift
 EXAMPLES = hello clock crash
 # Images that only the integration cases boot.
-TEST_IMAGES = idle-stress tasks allocation console-flood
+TEST_IMAGES = idle-stress probe
 IMAGES = $(EXAMPLES) $(TEST_IMAGES)
-# Programs that are linked as the monitor is.
-STATIC_PROGRAMS = integration boot-benchmark floor bare
+# The monitor, and what is linked as it is.
+HOST_PRODUCTS = needletail integration boot-benchmark floor bare
 
 GUEST_BUILD = $(SWIFT) build --toolset GuestLink/toolset.json --scratch-path .build-guest -c release $(SWIFT_FLAGS)
 MONITOR_BUILD = $(SWIFT) build --toolset MonitorLink/toolset.json --scratch-path .build-monitor -c release $(SWIFT_FLAGS)
@@ -15,39 +15,102 @@ ifdef CI
 SWIFT_FLAGS = -Xswiftc -warnings-as-errors
 endif
 
-PACKAGES = libelf-dev libdw-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils strace
+PACKAGES = libelf-dev libdw-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace
 
-.PHONY: all help deps build toolsets run test test-unit test-integration test-hardware lane bench format lint clean
+# A product is made again when anything that it could be made from has changed.
+COMMON_SOURCES = Package.swift $(shell find Sources -type f)
+GUEST_SOURCES = $(COMMON_SOURCES) $(shell find Examples Tests/Images GuestLink -type f -not -path '*/.build*')
+MONITOR_SOURCES = $(COMMON_SOURCES) $(shell find Tests/Integration Benchmarks MonitorLink -type f)
+
+# The integration program's own words for "there is no /dev/kvm here".
+NO_KVM = 77
+LANE_FILES = out/needletail $(IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
+
+.PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-external lane bench \
+  format lint clean toolsets
 
 all: build
 
 help:
-	@echo 'make run     build everything and boot hello'
-	@echo 'make test    lint, unit tests, integration tests on /dev/kvm, the same ones on emulated hardware'
+	@echo 'make run              build everything and boot hello'
+	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, emulated hardware, an outside package'
 	@echo 'make lane CASE=NAME   one integration case on emulated hardware'
-	@echo 'make bench   measure, and rewrite the tables of docs/performance.md'
-	@echo 'make deps build toolsets test-unit test-integration test-hardware format lint clean   the steps'
+	@echo 'make bench            measure, and rewrite the tables of docs/performance.md'
+	@echo 'make format           lay the sources out as `make lint` wants them'
+	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-hardware test-external clean'
 
-# Debian packages, and the hardware lane's kernel. Quick when everything is there.
+# Debian's packages. Quick when everything is there.
 deps:
-	@missing=$$(for package in $(PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || echo $$package; done); \
+	@missing=$$(for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
 	if [ -n "$$missing" ]; then \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$sudo apt-get update -q && $$sudo apt-get install -q -y --no-install-recommends $$missing; \
 	fi
+	@command -v $(SWIFT) >/dev/null || { echo 'make: swift is not on PATH; see https://www.swift.org/install' >&2; exit 1; }
 
-toolsets:
+toolsets: deps
 	@GuestLink/generate-toolset
 	@MonitorLink/generate-toolset
 
-build: deps toolsets
+build: toolsets $(HOST_PRODUCTS:%=out/%) $(IMAGES:%=out/%.elf)
+
+# Kept with its symbols as NAME.elf, which costs a guest nothing: they are not loaded. NAME.stripped.elf is without.
+out/%.elf: $(GUEST_SOURCES) | toolsets
 	@mkdir -p out
-	@for product in needletail $(STATIC_PROGRAMS); do $(MONITOR_BUILD) --product $$product || exit 1; done
-	@for product in $(IMAGES); do $(GUEST_BUILD) --product $$product || exit 1; done
-	@Scripts/install-products $(IMAGES) -- needletail $(STATIC_PROGRAMS)
+	$(GUEST_BUILD) --product $*
+	@cp .build-guest/release/$* $@.new
+	@strip --strip-all -o out/$*.stripped.elf $@.new
+	@mv $@.new $@
+
+$(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
+	@mkdir -p out
+	$(MONITOR_BUILD) --product $*
+	@strip --strip-all -o $@ .build-monitor/release/$*
 
 run: build
 	out/needletail run out/hello.elf
+
+test: lint test-unit test-hosted test-integration test-external test-hardware
+
+test-unit: build
+	$(SWIFT) test $(SWIFT_FLAGS)
+
+# The examples as ordinary processes.
+test-hosted: build
+	@for example in $(EXAMPLES); do $(SWIFT) build $(SWIFT_FLAGS) --product $$example || exit 1; done
+	out/integration --monitor out/needletail --images out --hosted .build/debug --topic hosted
+
+test-integration: build
+	@out/integration --monitor out/needletail --images out || { status=$$?; \
+	  if [ $$status = $(NO_KVM) ]; then echo 'no /dev/kvm here: the cases run in the hardware lane only'; else exit $$status; fi; }
+
+# The same cases, on a processor with SVM that QEMU emulates.
+test-hardware: build
+	Tests/HardwareLane/self-test
+	$(HARDWARE_LANE)
+
+lane: build
+	$(HARDWARE_LANE) $(CASE)
+
+HARDWARE_LANE = Tests/HardwareLane/run --limit 1200 $(LANE_FILES:%=-f %) -- \
+  out/integration --monitor ./needletail --images . --lane hardware
+
+# An application in a package of its own, built by the command that its Package.swift names.
+test-external: build
+	cd Examples/greeter && $(SWIFT) build --toolset ../../GuestLink/toolset.json --scratch-path .build-guest -c release --product greeter
+	out/needletail run Examples/greeter/.build-guest/release/greeter Ada | grep -x 'Good morning, Ada!'
+
+bench: build
+	Benchmarks/run
+
+format:
+	$(SWIFT) format format --in-place --recursive $(FORMATTED)
+
+lint:
+	$(SWIFT) format lint --strict --recursive $(FORMATTED)
+
+FORMATTED = Package.swift Sources Tests Benchmarks Examples
 
 clean:
 	rm -rf .build .build-guest .build-monitor out

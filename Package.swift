@@ -26,7 +26,8 @@ let package = Package(
     .target(name: "CDemangle"),
     .target(name: "KVM", dependencies: ["CKVM", "CLinux"], swiftSettings: settings),
     .target(
-      name: "Machine", dependencies: ["KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"], swiftSettings: settings),
+      name: "Machine", dependencies: ["KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
+      swiftSettings: settings),
     .executableTarget(name: "Monitor", dependencies: ["Machine"], swiftSettings: settings),
 
     // The guest half.
@@ -41,7 +42,31 @@ let package = Package(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
 
+    // What measures, and what it measures against.
+    .executableTarget(name: "bare", path: "Benchmarks/Bare", swiftSettings: settings),
+    .executableTarget(
+      name: "floor", dependencies: ["CKVM", "CLinux"], path: "Benchmarks/Floor", swiftSettings: settings),
+    .executableTarget(
+      name: "boot-benchmark", dependencies: ["CLinux"], path: "Benchmarks/Boot", swiftSettings: settings),
+
+    // What the integration cases boot besides the examples, and the program that runs the cases.
+    .executableTarget(
+      name: "idle-stress", dependencies: ["GuestKernel"], path: "Tests/Images/idle-stress", swiftSettings: settings),
+    .executableTarget(
+      name: "probe", dependencies: ["GuestKernel", "CGuestKernel", "MachineABI", "CrashPrimitives", "ProbePrimitives"],
+      path: "Tests/Images/probe", swiftSettings: settings),
+    .systemLibrary(name: "ProbePrimitives", path: "Tests/Images/probe-primitives"),
+    .executableTarget(
+      name: "integration", dependencies: ["KVM", "CLinux"], path: "Tests/Integration", swiftSettings: settings),
+
+    // The layouts of the boot contract as the C compiler has them, for the tests of `MachineABI`.
+    .target(
+      name: "LayoutFixtures", path: "Tests/LayoutFixtures",
+      cSettings: [.headerSearchPath("../../Sources/CMachineABI")]),
+    .testTarget(name: "MachineABITests", dependencies: ["MachineABI", "LayoutFixtures"], swiftSettings: settings),
+    .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "CLinux"], swiftSettings: settings),
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
+    .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
   ]
 )

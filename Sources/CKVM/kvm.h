@@ -44,24 +44,16 @@ static inline uint64_t kvm_run_entry_failure(const struct kvm_run *run) {
   return run->fail_entry.hardware_entry_failure_reason;
 }
 
-// The flexible array members of these structures, with room for what the monitor uses.
-enum { cpuid_table_capacity = 256 };
-struct cpuid_table {
-  struct kvm_cpuid2 header;
-  struct kvm_cpuid_entry2 entries[cpuid_table_capacity];
-};
-static inline struct kvm_cpuid_entry2 *cpuid_table_entry(struct cpuid_table *table, int index) {
-  return &table->entries[index];
-}
+// struct kvm_cpuid2 ends in a flexible array.
+static inline struct kvm_cpuid_entry2 *cpuid_table_entries(struct kvm_cpuid2 *table) { return table->entries; }
+
+// struct kvm_msrs ends in a flexible array; this one has room for one.
 struct msr_list {
   struct kvm_msrs header;
   struct kvm_msr_entry entry;
 };
 
-// The local APIC's register page; offsets as in the Intel SDM volume 3, table 11-1.
-static inline void lapic_write(struct kvm_lapic_state *state, int offset, uint32_t value) {
-  memcpy(&state->regs[offset], &value, sizeof value);
-}
+enum { lapic_state_size = sizeof(struct kvm_lapic_state) };
 
 static inline struct kvm_enable_cap kvm_capability_with_argument(uint32_t capability, uint64_t argument) {
   return (struct kvm_enable_cap){.cap = capability, .args = {argument}};

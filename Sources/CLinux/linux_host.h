@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -25,6 +26,8 @@
 #include <unistd.h>
 
 static inline int linux_errno(void) { return errno; }
+// Newer than the headers of some distributions (Linux 5.14).
+static inline int linux_populate_write(void) { return 23; }
 static inline void *linux_map_failed(void) { return MAP_FAILED; }
 
 // Variadic in C, so invisible to Swift.

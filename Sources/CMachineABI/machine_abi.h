@@ -30,10 +30,12 @@
 // Writes the console buffer out and sets its length to zero.
 #define NEEDLETAIL_CONTROL_CONSOLE 0x08
 
-// MARK: The shared page.
+// MARK: The shared page: struct needletail_shared_page, the panic message, the console buffer.
 #define NEEDLETAIL_SHARED_PAGE_SIZE 4096
 #define NEEDLETAIL_MILESTONE_COUNT 4
+#define NEEDLETAIL_PANIC_MESSAGE_OFFSET 48
 #define NEEDLETAIL_PANIC_MESSAGE_SIZE 464
+#define NEEDLETAIL_CONSOLE_BUFFER_OFFSET 512
 #define NEEDLETAIL_CONSOLE_BUFFER_SIZE 3584
 
 #define NEEDLETAIL_BOOT_INFO_MAGIC 0x4c54444e  // "NDTL"
@@ -106,21 +108,27 @@ enum needletail_milestone {
   needletail_milestone_exit = 2,   // the exit request
 };
 
-// The page through which a guest talks to its monitor. Writable by the guest: a monitor must read each field once.
+// The start of the page through which a guest talks to its monitor. Writable by the guest: a monitor must read each field
+// once. The buffers behind it are not members, because Swift would see each as a tuple of thousands of elements.
 struct needletail_shared_page {
   uint64_t milestones[NEEDLETAIL_MILESTONE_COUNT];
-  uint32_t console_length;  // bytes waiting in `console`
-  uint32_t panic_length;    // bytes of `panic_message`, UTF-8
+  uint32_t console_length;  // bytes waiting in the console buffer
+  uint32_t panic_length;    // bytes of the panic message, UTF-8
   uint64_t reserved;
-  char panic_message[NEEDLETAIL_PANIC_MESSAGE_SIZE];
-  char console[NEEDLETAIL_CONSOLE_BUFFER_SIZE];
 };
 
-// Swift sees these arrays as tuples of thousands of elements: this is how it reaches them.
-static inline char *needletail_shared_console(struct needletail_shared_page *page) { return page->console; }
-static inline char *needletail_shared_panic_message(struct needletail_shared_page *page) { return page->panic_message; }
+static inline char *needletail_shared_panic_message(struct needletail_shared_page *page) {
+  return (char *)page + NEEDLETAIL_PANIC_MESSAGE_OFFSET;
+}
+static inline char *needletail_shared_console(struct needletail_shared_page *page) {
+  return (char *)page + NEEDLETAIL_CONSOLE_BUFFER_OFFSET;
+}
 
-_Static_assert(sizeof(struct needletail_shared_page) == NEEDLETAIL_SHARED_PAGE_SIZE, "the shared page is one page");
+_Static_assert(sizeof(struct needletail_shared_page) == NEEDLETAIL_PANIC_MESSAGE_OFFSET, "the message follows");
+_Static_assert(
+    NEEDLETAIL_PANIC_MESSAGE_OFFSET + NEEDLETAIL_PANIC_MESSAGE_SIZE == NEEDLETAIL_CONSOLE_BUFFER_OFFSET &&
+        NEEDLETAIL_CONSOLE_BUFFER_OFFSET + NEEDLETAIL_CONSOLE_BUFFER_SIZE == NEEDLETAIL_SHARED_PAGE_SIZE,
+    "the shared page is one page");
 _Static_assert(sizeof(struct needletail_clock) == 32, "KVM writes 32 bytes");
 _Static_assert(sizeof(struct needletail_image_note) == 32, "the linker script writes 32 bytes");
 _Static_assert(sizeof(struct needletail_device) == 48, "a device entry has no padding");

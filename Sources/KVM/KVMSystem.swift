@@ -41,12 +41,9 @@ public struct KVMSystem: ~Copyable {
   /// Every CPUID leaf that KVM can offer a guest (KVM API, 4.46 KVM_GET_SUPPORTED_CPUID). Slow: hundreds of microseconds
   /// where the host is itself a virtual machine, because every leaf costs it an exit.
   public func supportedCPUID() throws(SystemCallError) -> [CPUIDLeaf] {
-    let table = UnsafeMutablePointer<cpuid_table>.allocate(capacity: 1)
-    defer { table.deallocate() }
-    table.pointee.header.nent = UInt32(cpuid_table_capacity)
-    table.pointee.header.padding = 0
+    let table = CPUIDTable(capacity: CPUIDTable.limit)
     _ = try valueOrErrno(
-      "KVM_GET_SUPPORTED_CPUID", linux_ioctl_pointer(file.rawValue, kvm_get_supported_cpuid, table))
-    return (0..<Int(table.pointee.header.nent)).map { CPUIDLeaf(cpuid_table_entry(table, Int32($0)).pointee) }
+      "KVM_GET_SUPPORTED_CPUID", linux_ioctl_pointer(file.rawValue, kvm_get_supported_cpuid, table.header))
+    return table.leaves
   }
 }

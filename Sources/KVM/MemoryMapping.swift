@@ -30,6 +30,20 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
     guard address != linux_map_failed() else { throw SystemCallError("mmap") }
   }
 
+  /// Takes away the right to write to part of this range, ours and that of a guest whose memory it is. The corresponding C
+  /// function is `mprotect`.
+  public func makeReadOnly(offset: Int, byteCount: Int) throws(SystemCallError) {
+    precondition(offset >= 0 && byteCount >= 0 && offset <= self.byteCount && byteCount <= self.byteCount - offset)
+    _ = try valueOrErrno("mprotect", mprotect(baseAddress + offset, byteCount, PROT_READ))
+  }
+
+  /// Gives part of this range its pages now, in one system call instead of a page fault for each. The corresponding C
+  /// function is `madvise` with MADV_POPULATE_WRITE; a kernel that lacks it (before 5.14) leaves the pages to be faulted in.
+  public func populate(offset: Int, byteCount: Int) {
+    precondition(offset >= 0 && byteCount >= 0 && offset <= self.byteCount && byteCount <= self.byteCount - offset)
+    _ = madvise(baseAddress + offset, byteCount, linux_populate_write())
+  }
+
   /// Maps memory that a kernel object shares with us, such as a vCPU's `kvm_run`.
   public init(sharing descriptor: borrowing FileDescriptor, byteCount: Int) throws(SystemCallError) {
     try self.init(byteCount: byteCount, flags: MAP_SHARED, descriptor: descriptor.rawValue, offset: 0)

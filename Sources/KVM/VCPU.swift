@@ -92,26 +92,21 @@ public struct VCPU: ~Copyable {
     return try valueOrErrno("KVM_SET_MSRS", linux_ioctl_pointer(file.rawValue, kvm_set_msrs, &list)) == 1
   }
 
-  /// What the guest sees of CPUID (KVM API, 4.20 KVM_SET_CPUID2). At most 256 leaves.
+  /// What the guest sees of CPUID (KVM API, 4.20 KVM_SET_CPUID2). At most `CPUIDTable.limit` leaves, 256.
   public func setCPUID(_ leaves: [CPUIDLeaf]) throws(SystemCallError) {
-    let table = UnsafeMutablePointer<cpuid_table>.allocate(capacity: 1)
-    defer { table.deallocate() }
-    table.pointee.header.nent = UInt32(leaves.count)
-    table.pointee.header.padding = 0
-    for (index, leaf) in leaves.enumerated() { leaf.store(to: cpuid_table_entry(table, Int32(index))) }
-    try call("KVM_SET_CPUID2", kvm_set_cpuid2, table)
+    let table = CPUIDTable(leaves)
+    try call("KVM_SET_CPUID2", kvm_set_cpuid2, table.header)
   }
 
   /// The local APIC (KVM API, 4.57 KVM_GET_LAPIC).
-  public func localAPIC() throws(SystemCallError) -> kvm_lapic_state {
-    var state = kvm_lapic_state()
-    try call("KVM_GET_LAPIC", kvm_get_lapic, &state)
+  public func localAPIC() throws(SystemCallError) -> LocalAPICState {
+    let state = LocalAPICState()
+    try call("KVM_GET_LAPIC", kvm_get_lapic, state.registers.baseAddress!)
     return state
   }
 
-  public func setLocalAPIC(_ state: kvm_lapic_state) throws(SystemCallError) {
-    var state = state
-    try call("KVM_SET_LAPIC", kvm_set_lapic, &state)
+  public func setLocalAPIC(_ state: borrowing LocalAPICState) throws(SystemCallError) {
+    try call("KVM_SET_LAPIC", kvm_set_lapic, state.registers.baseAddress!)
   }
 
   /// The frequency of the guest's time-stamp counter, in kHz (KVM API, 4.56 KVM_GET_TSC_KHZ).

@@ -71,20 +71,24 @@ public struct Machine: ~Copyable {
     timeline.mark(.openKVM)
     let virtualMachine = try orMachineError { () throws(SystemCallError) in try system.createVirtualMachine() }
     timeline.mark(.createVirtualMachine)
+    // Mapped and filled before KVM knows of it: every later change of a mapping would have to be undone in the guest's.
     let memory = try orMachineError { () throws(SystemCallError) in try GuestMemory(layout) }
+    try placement.load(image, into: memory)
+    placement.loadThreadLocals(image, into: memory)
+    timeline.mark(.loadImage)
     try orMachineError { () throws(SystemCallError) in
-      try Self.addMemorySlots(to: virtualMachine, memory, layout, placement)
+      try virtualMachine.setMemorySlot(
+        MemorySlot(
+          number: 0, guestAddress: layout.slot.lowerBound, hostAddress: memory.slotMemory(),
+          byteCount: layout.slot.count, isReadOnly: false))
     }
-    timeline.mark(.memorySlots)
+    timeline.mark(.memorySlot)
     let vcpu = try orMachineError { () throws(SystemCallError) in
       try virtualMachine.createSplitInterruptController()
       return try virtualMachine.createVCPU(number: 0, mappingSize: try system.vcpuMappingSize())
     }
     timeline.mark(.createVCPU)
 
-    try placement.load(image, into: memory)
-    placement.loadThreadLocals(image, into: memory)
-    timeline.mark(.loadImage)
     Self.writeTables(image, to: memory, layout, placement)
     let khz = try orMachineError { () throws(SystemCallError) in
       try Self.writeBootInfo(configuration.arguments, entropy, to: memory, layout, virtualMachine, vcpu)
@@ -116,24 +120,7 @@ public struct Machine: ~Copyable {
       placement: configuration.randomizesAddresses ? entropy.placement : nil)
   }
 
-  private static func addMemorySlots(
-    to machine: borrowing VirtualMachine, _ memory: borrowing GuestMemory, _ layout: MachineLayout,
-    _ placement: ImagePlacement
-  ) throws(SystemCallError) {
-    var number: UInt32 = 0
-    func add(_ range: Range<UInt64>, isReadOnly: Bool) throws(SystemCallError) {
-      let host = memory.host(range.lowerBound, count: range.count)!
-      try machine.setMemorySlot(
-        MemorySlot(
-          number: number, guestAddress: range.lowerBound, hostAddress: host, byteCount: range.count,
-          isReadOnly: isReadOnly))
-      number += 1
-    }
-    for extent in placement.extents { try add(extent.range, isReadOnly: !extent.isWritable) }
-    try add(layout.memoryBase..<layout.memoryEnd, isReadOnly: false)
-  }
-
-  private static func writeTables(
+  static func writeTables(
     _ image: borrowing Image, to memory: borrowing GuestMemory, _ layout: MachineLayout, _ placement: ImagePlacement
   ) {
     var tables = PageTableBuilder(

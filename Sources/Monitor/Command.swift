@@ -60,7 +60,9 @@ enum Command: Equatable {
 
   private static func parseInspect(_ arguments: ArraySlice<String>) throws(UsageError) -> Command {
     var rest = arguments
-    guard let first = rest.popFirst() else { throw UsageError("inspect: no image given; see 'needletail inspect --help'") }
+    guard let first = rest.popFirst() else {
+      throw UsageError("inspect: no image given; see 'needletail inspect --help'")
+    }
     if first == "--help" || first == "-h" { return .help(.inspect) }
     var path = first
     if first == "--", let next = rest.popFirst() {

@@ -4,11 +4,10 @@ import Machine
 @main
 struct Needletail {
   static func main() {
-    var timeline = Timeline()
+    let timeline = Timeline()
     let status: ExitStatus
     do throws(UsageError) {
       let command = try Command(arguments: CommandArguments.all)
-      timeline.mark(.options)
       switch command {
       case .run(let options): status = RunCommand(options: options, timeline: timeline).execute()
       case .inspect(let path): status = InspectCommand(path: path).execute()

@@ -29,24 +29,38 @@
   }
 
   /// Writes the items' descriptions to the console. See Swift's `print`.
-  public func print<I1: CustomStringConvertible, I2: CustomStringConvertible, I3: CustomStringConvertible, I4: CustomStringConvertible>(
+  public func print<
+    I1: CustomStringConvertible, I2: CustomStringConvertible, I3: CustomStringConvertible, I4: CustomStringConvertible
+  >(
     _ i1: I1, _ i2: I2, _ i3: I3, _ i4: I4, separator: String = " ", terminator: String = "\n"
   ) {
-    write(i1.description + separator + i2.description + separator + i3.description + separator + i4.description + terminator)
+    write(
+      i1.description + separator + i2.description + separator + i3.description + separator + i4.description + terminator
+    )
   }
 
   /// Writes the items' descriptions to the console. See Swift's `print`.
-  public func print<I1: CustomStringConvertible, I2: CustomStringConvertible, I3: CustomStringConvertible, I4: CustomStringConvertible, I5: CustomStringConvertible>(
+  public func print<
+    I1: CustomStringConvertible, I2: CustomStringConvertible, I3: CustomStringConvertible, I4: CustomStringConvertible,
+    I5: CustomStringConvertible
+  >(
     _ i1: I1, _ i2: I2, _ i3: I3, _ i4: I4, _ i5: I5, separator: String = " ", terminator: String = "\n"
   ) {
-    write(i1.description + separator + i2.description + separator + i3.description + separator + i4.description + separator + i5.description + terminator)
+    write(
+      i1.description + separator + i2.description + separator + i3.description + separator + i4.description + separator
+        + i5.description + terminator)
   }
 
   /// Writes the items' descriptions to the console. See Swift's `print`.
-  public func print<I1: CustomStringConvertible, I2: CustomStringConvertible, I3: CustomStringConvertible, I4: CustomStringConvertible, I5: CustomStringConvertible, I6: CustomStringConvertible>(
+  public func print<
+    I1: CustomStringConvertible, I2: CustomStringConvertible, I3: CustomStringConvertible, I4: CustomStringConvertible,
+    I5: CustomStringConvertible, I6: CustomStringConvertible
+  >(
     _ i1: I1, _ i2: I2, _ i3: I3, _ i4: I4, _ i5: I5, _ i6: I6, separator: String = " ", terminator: String = "\n"
   ) {
-    write(i1.description + separator + i2.description + separator + i3.description + separator + i4.description + separator + i5.description + separator + i6.description + terminator)
+    write(
+      i1.description + separator + i2.description + separator + i3.description + separator + i4.description + separator
+        + i5.description + separator + i6.description + terminator)
   }
 
   private func write(_ text: String) {

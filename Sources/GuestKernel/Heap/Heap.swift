@@ -29,11 +29,11 @@ public struct Heap: ~Copyable {
   public static let maximumAlignment = 2 << 20
 
   #if DEBUG
-  /// Whether heaps check overruns unless told otherwise: in debug builds.
-  public static let checksOverrunsByDefault = true
+    /// Whether heaps check overruns unless told otherwise: in debug builds.
+    public static let checksOverrunsByDefault = true
   #else
-  /// Whether heaps check overruns unless told otherwise: in debug builds.
-  public static let checksOverrunsByDefault = false
+    /// Whether heaps check overruns unless told otherwise: in debug builds.
+    public static let checksOverrunsByDefault = false
   #endif
 
   var runs: FreeRuns

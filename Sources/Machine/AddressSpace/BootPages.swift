@@ -42,7 +42,7 @@ struct BootFacts {
     info.heap_size = layout.heapSize
     info.stack_base = layout.stackBase
     info.stack_size = layout.stackTop - layout.stackBase
-    info.memory_size = layout.memorySize
+    info.memory_size = layout.machineMemory
     info.control_page = layout.controlPage
     info.shared_page = layout.sharedPage
     info.clock = layout.bootInfo + UInt64(Self.clockOffset)

@@ -22,7 +22,7 @@ struct ImagePlacement {
       let start = segment.address &+ layout.imageBias
       let range = start..<segment.pageEnd &+ layout.imageBias
       let isWritable = segment.protection.isWritable
-      // Neighbours in memory and in the file share one slot and one mapping.
+      // Neighbours in memory and in the file share one mapping.
       if let last = extents.last, last.range.upperBound == start, last.isWritable == isWritable,
         isWritable || segment.fileOffset - last.fileOffset == UInt64(last.range.count)
       {
@@ -57,11 +57,17 @@ struct ImagePlacement {
     } catch {
       throw .system(error)
     }
-    guard layout.imageBias != 0 else { return }
-    do throws(ImageError) {
-      try image.relocate(memory.imageSpan(), bias: layout.imageBias)
+    if layout.imageBias != 0 {
+      do throws(ImageError) {
+        try image.relocate(memory.imageSpan(), bias: layout.imageBias)
+      } catch {
+        throw .image(error)
+      }
+    }
+    do throws(SystemCallError) {
+      for extent in extents where !extent.isWritable { try memory.protectImage(extent.range) }
     } catch {
-      throw .image(error)
+      throw .system(error)
     }
   }
 

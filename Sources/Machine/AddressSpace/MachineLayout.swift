@@ -2,9 +2,11 @@ import MachineABI
 
 /// Where everything of a machine lies in guest-physical addresses, which are its virtual addresses too.
 ///
-/// The writable memory, from its lowest address up: stack, thread-local storage, shared page, boot information, system
-/// page, page tables, heap. Nothing is below the stack, so that overflowing it meets no memory however large the frame; the
-/// page tables are not mapped at all. docs/boot-contract.md, "Memory".
+/// From the lowest address up: control page, image, a gap, and the writable memory: stack, thread-local storage, shared page,
+/// boot information, system page, page tables, heap. The page tables are not mapped at all. docs/boot-contract.md, "Memory".
+///
+/// All of it but the control page is one memory slot: KVM makes the creation of every slot wait for the end of a grace
+/// period, 50 µs on an idle host and milliseconds on a busy one (docs/performance.md, "One memory slot").
 struct MachineLayout: Equatable {
   /// Where the image's lowest segment goes.
   let imageBase: UInt64
@@ -14,6 +16,8 @@ struct MachineLayout: Equatable {
   let imageSize: UInt64
   /// The control page, an address without memory.
   let controlPage: UInt64
+  /// The machine's writable memory in bytes, the image's data included.
+  let machineMemory: UInt64
   /// The start of the writable memory that is not the image's.
   let memoryBase: UInt64
   /// Its size in bytes.
@@ -35,6 +39,8 @@ struct MachineLayout: Equatable {
   let pageTableCount: Int
   let heap: UInt64
 
+  /// What the memory slot covers.
+  var slot: Range<UInt64> { imageBase..<memoryEnd }
   var stackBase: UInt64 { memoryBase }
   var memoryEnd: UInt64 { memoryBase + memorySize }
   var heapSize: UInt64 { memoryEnd - heap }
@@ -69,11 +75,14 @@ struct MachineLayout: Equatable {
   static let largestMemory: UInt64 = 16 << 30
 
   // Guest-physical addresses have 36 bits, the least that a 64-bit processor implements and what KVM assumes when CPUID does
-  // not say (Intel SDM volume 3, 4.1.4). The image goes into the lower half of them, from 4 GiB up so that it is clear of
-  // the local APIC and of what other monitors keep below; the writable memory goes into the upper half.
+  // not say (Intel SDM volume 3, 4.1.4). A machine goes from 4 GiB up, clear of the local APIC and of what other monitors
+  // keep below.
   static let physicalAddressBits: UInt64 = 36
-  private static let imageWindow: Range<UInt64> = 4 << 30..<32 << 30
-  private static let memoryWindow: Range<UInt64> = 32 << 30..<64 << 30
+  private static let window: Range<UInt64> = 4 << 30..<1 << physicalAddressBits
+  /// Between image and stack nothing is mapped, so that a stack of any depth and frames of any size run into a fault before
+  /// they reach the image; and nothing is touched, so that it takes no memory. Randomised, so that an address in one says
+  /// little about the other.
+  private static let gap: Range<UInt64> = 1 << 20..<5 << 20
   private static let largePage: UInt64 = 2 << 20
   /// At the least, what is left for the heap.
   private static let smallestHeap: UInt64 = 64 << 10
@@ -91,16 +100,18 @@ struct MachineLayout: Equatable {
     imageBias = imageBase &- demands.linkBase
     controlPage = imageBase - UInt64(NEEDLETAIL_CONTROL_PAGE_DISTANCE)
 
-    let threadLocals = (demands.threadLocalsSize + demands.threadLocalsAlignment - 1) & ~(demands.threadLocalsAlignment - 1)
-    stackRegionSize = (demands.stackSize + threadLocals + Self.threadControlBlockSize).roundedUpToPage
+    let alignment = max(demands.threadLocalsAlignment, Self.threadControlBlockSize)
+    let threadLocals = (demands.threadLocalsSize + alignment - 1) & ~(alignment - 1)
+    stackRegionSize = (demands.stackSize + threadLocals + alignment).roundedUpToPage
     bootInfoSize = demands.bootInfoSize.roundedUpToPage
+    machineMemory = demands.memorySize
     let (size, overflow) = demands.memorySize.subtractingReportingOverflow(demands.imageWritableSize)
     memorySize = overflow ? 0 : size
-    memoryBase = Self.placeMemory(size: memorySize, demands)
+    memoryBase = imageBase + imageSize + Self.gap(demands)
 
-    threadControlBlock = memoryBase + stackRegionSize - Self.threadControlBlockSize
+    threadControlBlock = memoryBase + stackRegionSize - alignment
     self.threadLocals = threadControlBlock - threadLocals
-    stackTop = self.threadLocals & ~15
+    stackTop = self.threadLocals
     sharedPage = memoryBase + stackRegionSize
     bootInfo = sharedPage + UInt64(NEEDLETAIL_SHARED_PAGE_SIZE)
     systemPage = bootInfo + bootInfoSize
@@ -126,15 +137,15 @@ struct MachineLayout: Equatable {
   private static func placeImage(_ demands: Demands) -> UInt64 {
     guard let placement = demands.placement, demands.isPositionIndependent else { return demands.linkBase }
     // Whole pages; one below stays free for the control page.
-    let choices = (imageWindow.upperBound - imageWindow.lowerBound - demands.imageSize) / UInt64(pageSize) - 1
-    return imageWindow.lowerBound + UInt64(pageSize) * (1 + placement.image % choices)
+    let span = demands.imageSize + gap.upperBound + demands.memorySize
+    let choices = (window.upperBound - window.lowerBound - span) / UInt64(pageSize) - 1
+    return window.lowerBound + UInt64(pageSize) * (1 + placement.image % choices)
   }
 
-  private static func placeMemory(size: UInt64, _ demands: Demands) -> UInt64 {
-    guard let placement = demands.placement else { return memoryWindow.lowerBound }
-    // Large pages, so that the heap's are aligned.
-    let choices = (memoryWindow.upperBound - memoryWindow.lowerBound - size) / largePage
-    return memoryWindow.lowerBound + largePage * (placement.memory % choices)
+  private static func gap(_ demands: Demands) -> UInt64 {
+    guard let placement = demands.placement else { return gap.lowerBound }
+    let choices = (gap.upperBound - gap.lowerBound) / UInt64(pageSize)
+    return gap.lowerBound + UInt64(pageSize) * (placement.memory % choices)
   }
 
   /// How many page tables map the image and the memory: `image` and the memory below `heap` by small pages, the rest by
@@ -142,24 +153,40 @@ struct MachineLayout: Equatable {
   private static func pageTableCount(image: Range<UInt64>, memory: Range<UInt64>, heap: UInt64) -> Int {
     let firstLarge = (heap + largePage - 1) & ~(largePage - 1)
     let endOfLarge = memory.upperBound & ~(largePage - 1)
-    var tables = PageTableCensus()
-    tables.add(image, span: largePage)
-    tables.add(memory.lowerBound..<min(firstLarge, memory.upperBound), span: largePage)
-    if endOfLarge >= firstLarge { tables.add(endOfLarge..<memory.upperBound, span: largePage) }
-    // Image and memory are in different halves, so their directories differ; both are under the same 512 GiB.
-    tables.add(image, span: 1 << 30)
-    tables.add(memory, span: 1 << 30)
-    return tables.count + 2
+    var leaves = PageTableCensus(span: largePage)
+    leaves.add(image)
+    if firstLarge < endOfLarge {
+      leaves.add(memory.lowerBound..<firstLarge)
+      leaves.add(endOfLarge..<memory.upperBound)
+    } else {
+      leaves.add(memory)
+    }
+    var directories = PageTableCensus(span: 1 << 30)
+    directories.add(image)
+    directories.add(memory)
+    // One root, and one table below it: all is within the same 512 GiB.
+    return leaves.count + directories.count + 2
   }
 }
 
 /// Counts the page tables of one level that ranges need.
 private struct PageTableCensus {
-  var count = 0
+  /// How much one table covers, in bytes.
+  let span: UInt64
+  private(set) var count = 0
+  /// The first table that has not been counted.
+  private var next: UInt64 = 0
 
-  /// Each table covers `span` bytes. Ranges of one level must not share a table.
-  mutating func add(_ range: Range<UInt64>, span: UInt64) {
+  init(span: UInt64) {
+    self.span = span
+  }
+
+  /// Ranges must come in ascending order.
+  mutating func add(_ range: Range<UInt64>) {
     guard !range.isEmpty else { return }
-    count += Int((range.upperBound - 1) / span - range.lowerBound / span + 1)
+    let first = max(range.lowerBound / span, next), last = (range.upperBound - 1) / span
+    guard first <= last else { return }
+    count += Int(last - first + 1)
+    next = last + 1
   }
 }

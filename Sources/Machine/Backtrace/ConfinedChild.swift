@@ -14,7 +14,9 @@ enum ConfinedChild {
   /// What `work` returned; nil if the child ended in any other way than by returning it.
   static func run(_ work: () -> String) -> String? {
     var ends: (Int32, Int32) = (0, 0)
-    let made = withUnsafeMutableBytes(of: &ends) { pipe2($0.baseAddress!.assumingMemoryBound(to: Int32.self), O_CLOEXEC) }
+    let made = withUnsafeMutableBytes(of: &ends) {
+      pipe2($0.baseAddress!.assumingMemoryBound(to: Int32.self), O_CLOEXEC)
+    }
     guard made == 0 else { return nil }
     let child = fork()
     guard child != 0 else {

@@ -129,7 +129,9 @@ public struct PanicReport: ~Copyable {
     return withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
       var name = name
       let length = name.withUTF8 { bytes in
-        bytes.withMemoryRebound(to: CChar.self) { needletail_demangle($0.baseAddress, $0.count, buffer.baseAddress, capacity) }
+        bytes.withMemoryRebound(to: CChar.self) {
+          needletail_demangle($0.baseAddress, $0.count, buffer.baseAddress, capacity)
+        }
       }
       guard length > 0 else { return name }
       return String(decoding: UnsafeRawBufferPointer(start: buffer.baseAddress, count: length), as: UTF8.self)

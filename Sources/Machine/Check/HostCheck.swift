@@ -28,7 +28,9 @@ public enum HostCheck {
     let path = KVMSystem.devicePath
     var status = stat()
     guard stat(path, &status) == 0 else {
-      return [Finding(isGood: false, text: "\(path): \(String(cString: strerror(linux_errno()))); is the kvm module loaded?")]
+      return [
+        Finding(isGood: false, text: "\(path): \(String(cString: strerror(linux_errno()))); is the kvm module loaded?")
+      ]
     }
     guard status.st_mode & UInt32(S_IFMT) == UInt32(S_IFCHR) else {
       return [Finding(isGood: false, text: "\(path) is not a character device")]
@@ -38,7 +40,8 @@ public enum HostCheck {
       let system = try KVMSystem()
       findings.append(Finding(isGood: true, text: "permission to open it"))
       let version = try system.apiVersion()
-      findings.append(Finding(isGood: version == KVM_API_VERSION, text: "API version \(version); expected \(KVM_API_VERSION)"))
+      findings.append(
+        Finding(isGood: version == KVM_API_VERSION, text: "API version \(version); expected \(KVM_API_VERSION)"))
       for capability in required {
         let isThere = try system.capability(capability.number) > 0
         findings.append(

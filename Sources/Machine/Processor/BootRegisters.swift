@@ -96,16 +96,16 @@ struct BootRegisters {
   }
 
   // Intel SDM volume 3, table 11-1: offsets in the register page.
-  private static let spuriousInterrupt: Int32 = 0xf0
-  private static let timerEntry: Int32 = 0x320
+  private static let spuriousInterrupt = 0xf0
+  private static let timerEntry = 0x320
   // Figures 11-23 and 11-8: software-enabled with the highest vector; TSC-deadline mode.
   private static let enabledWithSpuriousVector: UInt32 = 1 << 8 | 0xff
   private static let deadlineMode: UInt32 = 2 << 17
 
   private func loadLocalAPIC(into vcpu: borrowing VCPU) throws(SystemCallError) {
-    var state = try vcpu.localAPIC()
-    lapic_write(&state, Self.spuriousInterrupt, Self.enabledWithSpuriousVector)
-    lapic_write(&state, Self.timerEntry, UInt32(NEEDLETAIL_TIMER_VECTOR) | Self.deadlineMode)
+    let state = try vcpu.localAPIC()
+    state[Self.spuriousInterrupt] = Self.enabledWithSpuriousVector
+    state[Self.timerEntry] = UInt32(NEEDLETAIL_TIMER_VECTOR) | Self.deadlineMode
     try vcpu.setLocalAPIC(state)
   }
 }

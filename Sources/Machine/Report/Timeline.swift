@@ -9,9 +9,9 @@ public struct Timeline: Sendable {
     case openImage
     case openKVM
     case createVirtualMachine
-    case memorySlots
-    case createVCPU
     case loadImage
+    case memorySlot
+    case createVCPU
     case bootPages
     case registers
     /// Until the guest's first instruction, by the guest's own clock.
@@ -30,7 +30,7 @@ public struct Timeline: Sendable {
       case .openImage: "open_image"
       case .openKVM: "open_kvm"
       case .createVirtualMachine: "create_vm"
-      case .memorySlots: "memory_slots"
+      case .memorySlot: "memory_slot"
       case .createVCPU: "create_vcpu"
       case .loadImage: "load_image"
       case .bootPages: "boot_pages"

@@ -38,7 +38,7 @@ struct PanicCollector {
     panic(cause, GuestRegisters(try vcpu.registers()), memory)
   }
 
-  private func panic(
+  func panic(
     _ cause: GuestPanic.Cause, _ registers: GuestRegisters, _ memory: borrowing GuestMemory
   ) -> GuestPanic {
     GuestPanic(
@@ -52,7 +52,9 @@ struct PanicCollector {
     let bytes = UnsafeRawBufferPointer(start: needletail_shared_panic_message(page), count: length)
     var message = String(decoding: bytes, as: UTF8.self)
     // The guest's words go to a terminal: no control character may reach it.
-    message.unicodeScalars.removeAll { $0.value < 0x20 && $0 != "\n" && $0 != "\t" || $0.value == 0x7f || 0x80..<0xa0 ~= $0.value }
+    message.unicodeScalars.removeAll {
+      $0.value < 0x20 && $0 != "\n" && $0 != "\t" || $0.value == 0x7f || 0x80..<0xa0 ~= $0.value
+    }
     while message.unicodeScalars.last == "\n" { message.unicodeScalars.removeLast() }
     return message
   }
@@ -64,7 +66,9 @@ struct PanicCollector {
     if !isCode(registers.rip), let caller = memory.load(registers.rsp), isCode(caller) { frames.append(caller) }
     var frame = registers.rbp & ~Self.asyncFrameMark
     while frames.count < Self.frameLimit {
-      guard frame % 8 == 0, let next = memory.load(frame), let caller = memory.load(frame &+ 8), isCode(caller) else { break }
+      guard frame % 8 == 0, let next = memory.load(frame), let caller = memory.load(frame &+ 8), isCode(caller) else {
+        break
+      }
       frames.append(caller)
       // Frames lie further and further up a stack: anything else is forged or garbage.
       let outer = next & ~Self.asyncFrameMark

@@ -1,0 +1,63 @@
+import CLinux
+
+/// The standard streams of what is measured: nothing to read, standard output to nobody or through a pipe, standard error
+/// through a pipe.
+final class Streams {
+  private let null: Int32
+  let output: Pipe?
+  let errors: Pipe
+  private var actions = posix_spawn_file_actions_t()
+
+  init(capturesOutput: Bool = false) throws(BenchmarkError) {
+    null = linux_open("/dev/null", O_RDWR | O_CLOEXEC, 0)
+    guard null >= 0 else { throw BenchmarkError(call: "open /dev/null") }
+    // Not blocking, because what comes out is read after the process's end, when there may be nothing.
+    errors = try Pipe(flags: O_CLOEXEC | O_NONBLOCK)
+    output = capturesOutput ? try Pipe(flags: O_CLOEXEC) : nil
+    posix_spawn_file_actions_init(&actions)
+    posix_spawn_file_actions_adddup2(&actions, null, STDIN_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, output?.writeEnd ?? null, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, errors.writeEnd, STDERR_FILENO)
+  }
+
+  deinit {
+    posix_spawn_file_actions_destroy(&actions)
+    close(null)
+    errors.close()
+    output?.close()
+  }
+
+  func withActions(_ body: (UnsafePointer<posix_spawn_file_actions_t>) -> Int32) -> Int32 {
+    body(&actions)
+  }
+
+  /// What ended processes have written to standard error since the last call, up to a pipe's 64 KiB.
+  func takeErrors() -> [UInt8] {
+    var bytes: [UInt8] = []
+    withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { buffer in
+      let count = read(errors.readEnd, buffer.baseAddress, buffer.count)
+      if count > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+    }
+    return bytes
+  }
+}
+
+/// Both ends of a pipe.
+struct Pipe {
+  let readEnd: Int32
+  let writeEnd: Int32
+
+  init(flags: Int32) throws(BenchmarkError) {
+    var ends: (Int32, Int32) = (0, 0)
+    let result = withUnsafeMutableBytes(of: &ends) {
+      pipe2($0.baseAddress!.assumingMemoryBound(to: Int32.self), flags)
+    }
+    guard result == 0 else { throw BenchmarkError(call: "pipe2") }
+    (readEnd, writeEnd) = ends
+  }
+
+  func close() {
+    _ = CLinux.close(readEnd)
+    _ = CLinux.close(writeEnd)
+  }
+}

@@ -1,0 +1,42 @@
+import CLinux
+
+/// Where the cases run.
+enum Lane {
+  /// The machine's own /dev/kvm.
+  case kvm
+  /// kvm_amd on a processor that QEMU emulates; Tests/HardwareLane/README.md.
+  case hardware
+
+  /// After how many seconds a process that has not ended is taken to hang. It decides nothing else.
+  var watchdogSeconds: Int {
+    switch self {
+    case .kvm: 60
+    case .hardware: 180
+    }
+  }
+}
+
+/// The one place that says which cases are different where, and why.
+enum LaneExceptions {
+  /// Why a case cannot hold here; nil if it can.
+  static func reason(for name: String, in lane: Lane) -> String? {
+    if lane == .hardware, name.hasPrefix("hosted-") { return "the hosted builds need the host's libraries" }
+    // Without hardware virtualisation, CPUID and XGETBV in ring 3 do not trap: they tell of the host.
+    if isPVM, ["cpuid", "extended-control-register"].contains(name) {
+      return "kvm_pvm lets ring 3 see the host's own CPUID and XCR0; the hardware lane proves it"
+    }
+    return nil
+  }
+
+  /// How many wake-ups the idle stress makes.
+  static func wakeUps(in lane: Lane) -> Int {
+    switch lane {
+    case .kvm: 100_000
+    // Each takes ten times as long in the emulator.
+    case .hardware: 20_000
+    }
+  }
+
+  /// Whether guests run on KVM's back end for processors without virtualisation.
+  private static var isPVM: Bool { access("/sys/module/kvm_pvm", F_OK) == 0 }
+}

@@ -1,0 +1,75 @@
+/// What the command line says.
+struct Options {
+  var monitor = ""
+  var images = ""
+  var lane = Lane.kvm
+  /// Where the hosted builds of the examples are; nil leaves their cases out.
+  var hosted: String?
+  var lists = false
+  var showsHelp = false
+  var selection: [Case] = []
+
+  static let help = """
+    usage: integration --monitor PATH --images DIR [--lane kvm|hardware] [--hosted DIR] [--list] [CASE...]
+
+      --monitor PATH   the `needletail` to test
+      --images DIR     where NAME.elf and NAME.stripped.elf are
+      --lane LANE      kvm (default): this machine's /dev/kvm; hardware: inside the hardware lane's guest
+      --hosted DIR     where the examples built for Linux are
+      --list           print the cases and what each proves, and run none
+
+    Runs the named cases, or all. Exit status: 0 all passed, 1 some failed, 2 usage, 77 there is no /dev/kvm.
+    """
+
+  init(arguments: [String]) throws(UsageError) {
+    var rest = arguments[...]
+    var names: [String] = []
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "--monitor": monitor = try Self.value(of: argument, &rest)
+      case "--images": images = try Self.value(of: argument, &rest)
+      case "--hosted": hosted = try Self.value(of: argument, &rest)
+      case "--lane":
+        let name = try Self.value(of: argument, &rest)
+        switch name {
+        case "kvm": lane = .kvm
+        case "hardware": lane = .hardware
+        default: throw UsageError(message: "--lane is '\(name)'; expected kvm or hardware")
+        }
+      case "--list": lists = true
+      case "--help", "-h": showsHelp = true
+      default:
+        guard !argument.hasPrefix("-") else { throw UsageError(message: "unknown option '\(argument)'; see --help") }
+        names.append(argument)
+      }
+    }
+    guard !showsHelp else { return }
+    selection = try Self.select(names)
+    guard !lists else { return }
+    guard !monitor.isEmpty else { throw UsageError(message: "--monitor is missing; see --help") }
+    guard !images.isEmpty else { throw UsageError(message: "--images is missing; see --help") }
+  }
+
+  private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(UsageError) -> String {
+    guard let value = rest.popFirst() else { throw UsageError(message: "\(option) needs a value; see --help") }
+    return value
+  }
+
+  private static func select(_ names: [String]) throws(UsageError) -> [Case] {
+    let all = allCases()
+    guard !names.isEmpty else { return all }
+    var selection: [Case] = []
+    for name in names {
+      guard let testCase = all.first(where: { $0.name == name }) else {
+        throw UsageError(message: "no case is named '\(name)'; see --list")
+      }
+      selection.append(testCase)
+    }
+    return selection
+  }
+}
+
+/// A command line that makes no sense.
+struct UsageError: Error {
+  let message: String
+}
