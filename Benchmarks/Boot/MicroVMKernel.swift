@@ -20,9 +20,8 @@ enum MicroVMKernel {
     0xeb, 0xfc,  // jmp to the cli
   ]
 
-  /// XEN_ELFNOTE_PHYS32_ENTRY (xen/include/public/elfnote.h): the entry's physical address.
-  private static let note: [UInt8] =
-    words(4, 4, 18) + [0x58, 0x65, 0x6e, 0] /* "Xen" */ + words(address)
+  /// XEN_ELFNOTE_PHYS32_ENTRY (xen/include/public/elfnote.h), named "Xen": the entry's physical address.
+  private static let note: [UInt8] = words(4, 4, 18) + [0x58, 0x65, 0x6e, 0] + words(address)
 
   /// An ELF file of 32 bits: header, a PT_LOAD, a PT_NOTE, the code, the note.
   static func image() -> [UInt8] {

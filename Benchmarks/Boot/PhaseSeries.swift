@@ -1,7 +1,6 @@
 /// Where a run's time goes, from the monitor's own reports, and what a run costs besides.
 ///
-/// A reported run alternates with one that is not: writing the report takes time after the last phase, so what follows the
-/// phases is taken from the run beside it.
+/// Each reported run has one beside it that writes no report, to say how much the reporting adds.
 struct PhaseSeries {
   /// One of the report's numbers in all reports.
   struct Column {
@@ -13,10 +12,11 @@ struct PhaseSeries {
   static let mostRounds = 250
 
   private(set) var phases: [Column] = []
-  /// What the unreported run of each round took.
   private(set) var totals: [Int] = []
-  /// That, less the phases of the reported run beside it: the process's exit, and the kernel's cleaning up.
+  /// From the last phase to the known end: the report, the process's exit, and the kernel's cleaning up.
   private(set) var afterPhases: [Int] = []
+  /// What a reported run took more than the one beside it.
+  private(set) var reporting: [Int] = []
   private(set) var exits: [Column] = []
   private(set) var minorFaults: [Int] = []
   private(set) var peakResidentBytes: [Int] = []
@@ -36,9 +36,9 @@ struct PhaseSeries {
       minorFaults.append(try report.value("monitor.minor_page_faults"))
       peakResidentBytes.append(try report.value("monitor.peak_resident_bytes"))
 
-      let total = try plain.run(streams).nanoseconds
-      totals.append(total)
-      afterPhases.append(total - durations.reduce(0) { $0 + $1.value })
+      totals.append(run.nanoseconds)
+      afterPhases.append(run.nanoseconds - durations.reduce(0) { $0 + $1.value })
+      reporting.append(run.nanoseconds - (try plain.run(streams).nanoseconds))
     }
     for phase in phases where phase.values.count != rounds {
       throw BenchmarkError("the phase '\(phase.name)' is in \(phase.values.count) of \(rounds) reports")

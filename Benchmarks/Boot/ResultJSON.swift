@@ -28,6 +28,7 @@ extension Results {
         list.object("exit_and_teardown") { add(phases.afterPhases, to: &$0) }
         list.object("spawn_to_exit") { add(phases.totals, to: &$0) }
       }
+      json.member("reporting_ns", phases.reporting.median)
       json.object("exits") { list in
         for kind in phases.exits { list.member(kind.name, kind.values.median) }
         list.member("most", phases.mostExits)

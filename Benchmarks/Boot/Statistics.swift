@@ -33,6 +33,6 @@ struct Ratio {
 
 /// Nanoseconds as microseconds with one decimal.
 func microseconds(_ nanoseconds: Int) -> String {
-  let tenths = (Swift.max(nanoseconds, 0) + 50) / 100
-  return "\(tenths / 10).\(tenths % 10)"
+  let tenths = (nanoseconds.magnitude + 50) / 100
+  return "\(nanoseconds < 0 ? "-" : "")\(tenths / 10).\(tenths % 10)"
 }

@@ -31,10 +31,11 @@ final class Streams {
     body(&actions)
   }
 
-  /// What ended processes have written to standard error since the last call, up to a pipe's 64 KiB.
+  /// What ended processes have written to standard error since the last call, up to 8 KiB: a report has 1 KiB, and what this
+  /// process has resident is the least that it sees of a child's peak.
   func takeErrors() -> [UInt8] {
     var bytes: [UInt8] = []
-    withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { buffer in
+    withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { buffer in
       let count = read(errors.readEnd, buffer.baseAddress, buffer.count)
       if count > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
     }

@@ -9,6 +9,7 @@
 // GuestKernel's Allocation.swift.
 void *needletail_allocate(size_t size, size_t alignment);
 void needletail_deallocate(void *pointer);
+size_t needletail_usable_size(const void *pointer);
 
 // What malloc promises: alignment for every fundamental type (x86-64 psABI, 3.1.2).
 enum { fundamental_alignment = 16 };
@@ -23,5 +24,7 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
 void free(void *pointer) {
   if (pointer) needletail_deallocate(pointer);
 }
+
+size_t malloc_usable_size(void *pointer) { return pointer ? needletail_usable_size(pointer) : 0; }
 
 #endif

@@ -54,17 +54,22 @@ public struct FileDescriptor: ~Copyable, Sendable {
   }
 
   /// Writes all of `bytes` to an open descriptor that stays the caller's, such as standard output.
-  public static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(SystemCallError) {
+  ///
+  /// - Parameter stopFlag: a byte that a signal handler sets to end the writing: it then throws EINTR.
+  public static func writeAll(
+    _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, stopFlag: UnsafePointer<UInt8>? = nil
+  ) throws(SystemCallError) {
     var done = 0
     while done < bytes.count {
       let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
       if count < 0 {
         let code = linux_errno()
-        if code == EINTR { continue }
+        if code == EINTR, stopFlag == nil || stopFlag!.pointee == 0 { continue }
         if code == EAGAIN {
           // Somebody made the descriptor non-blocking (a terminal shared with another program): wait as a blocking one would.
           var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
           _ = poll(&ready, 1, -1)
+          if let stopFlag, stopFlag.pointee != 0 { throw SystemCallError("write", code: EINTR) }
           continue
         }
         throw SystemCallError("write", code: code)

@@ -26,6 +26,7 @@ public struct VCPU: ~Copyable {
     if linux_ioctl(file.rawValue, kvm_run_vcpu, 0) < 0 {
       let code = linux_errno()
       if code == EINTR || code == EAGAIN { return .interrupted }
+      if code == EFAULT { return .memoryFault }
       throw SystemCallError("KVM_RUN", code: code)
     }
     let run = shared
@@ -142,6 +143,9 @@ public enum VCPUExit {
   case mmioRead(MMIOAccess)
   /// A signal, or a set `immediateExitFlag`.
   case interrupted
+  /// The guest touched memory whose host side does not allow it: a write to what is mapped read-only, or a file that has
+  /// become shorter than what is mapped of it.
+  case memoryFault
   /// A triple fault.
   case shutdown
   /// The processor refused the guest's state.

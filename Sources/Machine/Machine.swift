@@ -179,7 +179,11 @@ public struct Machine: ~Copyable {
     do throws(SystemCallError) {
       let outcome = try runToEnd()
       if case .unexpectedExit = outcome { return outcome }
-      return try console.drain(sharedPage) ? outcome : .consoleClosed
+      switch try console.drain(sharedPage, stopFlag: stopFlag) {
+      case .written: return outcome
+      case .closed: return .consoleClosed
+      case .stopped: return .stopped
+      }
     } catch {
       throw .system(error)
     }
@@ -196,7 +200,11 @@ public struct Machine: ~Copyable {
         let offset = access.address &- layout.controlPage
         switch (offset, access.byteCount) {
         case (UInt64(NEEDLETAIL_CONTROL_CONSOLE), 4):
-          guard try console.drain(sharedPage) else { return .consoleClosed }
+          switch try console.drain(sharedPage, stopFlag: stopFlag) {
+          case .written: break
+          case .closed: return .consoleClosed
+          case .stopped: return .stopped
+          }
         case (UInt64(NEEDLETAIL_CONTROL_EXIT), 4):
           return .exited(UInt8(truncatingIfNeeded: access.data))
         case (UInt64(NEEDLETAIL_CONTROL_TRAP), 4):
@@ -214,6 +222,8 @@ public struct Machine: ~Copyable {
             .controlPageMisuse(offset: offset, byteCount: access.byteCount, isWrite: false), vcpu, memory))
       case .interrupted:
         if stopFlag.pointee != 0 { return .stopped }
+      case .memoryFault:
+        return .panicked(try collector.collect(.memoryFault, vcpu, memory))
       case .shutdown:
         return .panicked(try collector.collect(.tripleFault, vcpu, memory))
       case .internalError(let suberror):

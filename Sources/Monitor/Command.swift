@@ -47,8 +47,8 @@ enum Command: Equatable {
         options.memorySize = try MemorySize.parse(try value("a size such as 64M"), option: name)
       case "--report": options.reportPath = try value("a file's path, or - for standard error")
       case "--no-aslr": options.randomizesAddresses = false
-      case "--help", "-h": return .help(.run)
-      case "--version", "-V": return .version
+      case "--help", "-h": if inline == nil { return .help(.run) }
+      case "--version", "-V": if inline == nil { return .version }
       default: throw UsageError("run: unknown option '\(argument)'; see 'needletail run --help'")
       }
       if let inline { throw UsageError("run: option \(name) takes no value; got '\(inline)'") }
@@ -65,7 +65,10 @@ enum Command: Equatable {
     }
     if first == "--help" || first == "-h" { return .help(.inspect) }
     var path = first
-    if first == "--", let next = rest.popFirst() {
+    if first == "--" {
+      guard let next = rest.popFirst() else {
+        throw UsageError("inspect: no image given; see 'needletail inspect --help'")
+      }
       path = next
     } else if first.hasPrefix("-"), first != "-" {
       throw UsageError("inspect: unknown option '\(first)'; see 'needletail inspect --help'")

@@ -7,6 +7,7 @@ struct InspectCommand {
   func execute() -> ExitStatus {
     let inspection = inspection(of: path)
     guard StandardOutput.write(inspection.report) else { return .monitorFailure }
-    return inspection.isAcceptable ? .success : .imageNotAcceptable
+    if inspection.isAcceptable { return .success }
+    return inspection.isFound ? .imageNotAcceptable : .imageNotFound
   }
 }

@@ -5,9 +5,10 @@ import Machine
 struct Needletail {
   static func main() {
     let timeline = Timeline()
+    StandardStreams.open()
     let status: ExitStatus
     do throws(UsageError) {
-      let command = try Command(arguments: CommandArguments.all)
+      let command = try Command(arguments: try CommandArguments.all)
       switch command {
       case .run(let options): status = RunCommand(options: options, timeline: timeline).execute()
       case .inspect(let path): status = InspectCommand(path: path).execute()

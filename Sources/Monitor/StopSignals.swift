@@ -17,6 +17,8 @@ enum StopSignals {
     }
     // A closed console is an error of write's, not the end of the process.
     _ = linux_ignore_signal(SIGPIPE)
+    // Whoever started us may ignore it, and then no child of ours could be waited for.
+    _ = linux_default_signal(SIGCHLD)
   }
 
   private static func receive(_ signal: Int32) {

@@ -60,5 +60,6 @@ private func expectRefused(_ path: String, naming reason: String, _ session: Ses
   let inspection = try session.monitor.command(["inspect", path]).expect(status: 126).expect(stderr: "")
   let last = inspection.stdout.lines.last ?? ""
   try inspection.expect(
-    last.hasPrefix("not acceptable: ") && last.contains(bytesOf: reason), "'not acceptable: ...\(reason)'", got: "'\(last)'")
+    last.hasPrefix("not acceptable: ") && last.contains(bytesOf: reason), "'not acceptable: ...\(reason)'",
+    got: "'\(last)'")
 }

@@ -2,7 +2,10 @@ import CLinux
 
 /// A command line that makes no sense, or a machine that cannot be had, ends in status 125 and one line.
 func badUsageCases() -> [Case] {
-  let sizes = ["0", "1M", "abc", "32junk", "99999G", "2049", "", "-1", "64 M", "0x400000", "99999999999999999999", "M", "16G1", "17G"]
+  let sizes = [
+    "0", "1M", "abc", "32junk", "99999G", "2049", "", "-1", "64 M", "0x400000", "99999999999999999999", "M", "16G1",
+    "17G",
+  ]
   return sizes.map { size in
     Case("memory-size-\(size.isEmpty ? "empty" : size.replacingSpaces)", "--memory '\(size)' is refused") {
       session throws(Verdict) in
@@ -36,7 +39,8 @@ func badUsageCases() -> [Case] {
       try session.monitor.unprivilegedCommand(["check"]).expect(status: 1).expect(stderr: "")
         .expectOutput(containing: "no  open /dev/kvm: Permission denied")
     },
-    Case("report-unwritable", "a report that cannot be written is said before the guest runs") { session throws(Verdict) in
+    Case("report-unwritable", "a report that cannot be written is said before the guest runs") {
+      session throws(Verdict) in
       for path in ["/no/such/directory/report.json", "/"] {
         try session.monitor.run("hello", options: ["--report", path]).expectRefusal(status: 125, naming: path)
       }

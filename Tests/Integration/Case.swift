@@ -4,12 +4,18 @@ struct Case: Sendable {
   let name: String
   /// What holds if it passes.
   let proves: String
+  /// Whether it boots anything.
+  let needsKVM: Bool
   /// Returns if that holds.
   let body: @Sendable (Session) throws(Verdict) -> Void
 
-  init(_ name: String, _ proves: String, _ body: @escaping @Sendable (Session) throws(Verdict) -> Void) {
+  init(
+    _ name: String, _ proves: String, needsKVM: Bool = true,
+    _ body: @escaping @Sendable (Session) throws(Verdict) -> Void
+  ) {
     self.name = name
     self.proves = proves
+    self.needsKVM = needsKVM
     self.body = body
   }
 
@@ -42,15 +48,37 @@ struct Session: Sendable {
   let hostedDirectory: String?
 
   init(_ options: Options) {
-    monitor = Monitor(path: options.monitor, imageDirectory: options.images, watchdogSeconds: options.lane.watchdogSeconds)
+    monitor = Monitor(
+      path: options.monitor, imageDirectory: options.images, watchdogSeconds: options.lane.watchdogSeconds)
     lane = options.lane
     hostedDirectory = options.hosted
   }
 }
 
-/// All cases, in the order in which they run: what everything else stands on comes first.
-func allCases() -> [Case] {
-  outputCases() + exitCases() + placementCases() + crashCases() + protectionCases() + processorCases() + clockCases()
-    + taskCases() + memoryCases() + randomCases() + signalCases() + manyMachineCases() + idleCases()
-    + badImageCases() + badUsageCases() + commandCases() + hostedCases()
+/// Cases about one subject.
+struct Topic: Sendable {
+  /// What `--topic` selects it by.
+  let name: String
+  let cases: [Case]
+
+  /// All of them, in the order in which they run: what everything else stands on comes first.
+  static let all = [
+    Topic(name: "output", cases: outputCases()),
+    Topic(name: "exit", cases: exitCases()),
+    Topic(name: "placement", cases: placementCases()),
+    Topic(name: "crash", cases: crashCases()),
+    Topic(name: "protection", cases: protectionCases()),
+    Topic(name: "processor", cases: processorCases()),
+    Topic(name: "clock", cases: clockCases()),
+    Topic(name: "tasks", cases: taskCases()),
+    Topic(name: "memory", cases: memoryCases()),
+    Topic(name: "random", cases: randomCases()),
+    Topic(name: "signals", cases: signalCases()),
+    Topic(name: "many-machines", cases: manyMachineCases()),
+    Topic(name: "idle", cases: idleCases()),
+    Topic(name: "bad-image", cases: badImageCases()),
+    Topic(name: "bad-usage", cases: badUsageCases()),
+    Topic(name: "commands", cases: commandCases()),
+    Topic(name: "hosted", cases: hostedCases()),
+  ]
 }

@@ -23,7 +23,8 @@ func clockCases() -> [Case] {
       // Read between these two; a host whose clock is being corrected may be off by a little.
       let tolerance: UInt64 = 1_000_000_000
       try run.expect(
-        before - tolerance...after + tolerance ~= time, "between \(before) and \(after), give or take a second", got: "\(time)")
+        before - tolerance...after + tolerance ~= time, "between \(before) and \(after), give or take a second",
+        got: "\(time)")
     },
     Case("sleep-never-early", "no sleep, from 0 to 50 ms, ends before its time") { session throws(Verdict) in
       let run = try session.monitor.run("probe", ["sleep-lateness"]).expect(status: 0)
@@ -43,7 +44,8 @@ func expectClockExample(_ run: Run) throws(Verdict) {
   for (line, milliseconds) in zip(lines, [1, 5, 20] as [UInt64]) {
     // "slept 5 ms, took 5321 µs"
     let words = line.words
-    try run.expect(words.count == 6 && line.hasPrefix("slept \(milliseconds) ms, took "), "a line about \(milliseconds) ms",
+    try run.expect(
+      words.count == 6 && line.hasPrefix("slept \(milliseconds) ms, took "), "a line about \(milliseconds) ms",
       got: "'\(line)'")
     let microseconds = UInt64(numeral: words[4]) ?? 0
     try run.expect(microseconds >= milliseconds * 1000, "at least \(milliseconds) ms", got: "'\(line)'")

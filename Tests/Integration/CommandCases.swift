@@ -2,13 +2,16 @@
 func commandCases() -> [Case] {
   [
     Case("inspect", "inspect shows segments, note and verdict") { session throws(Verdict) in
-      let run = try session.monitor.command(["inspect", session.monitor.image("hello")]).expect(status: 0).expect(stderr: "")
+      let run = try session.monitor.command(["inspect", session.monitor.image("hello")]).expect(status: 0).expect(
+        stderr: "")
       for text in [
         "file          \(session.monitor.image("hello")), ", "type          ET_DYN, machine 62\n", "entry         0x",
-        "r-x supervisor\n", " r--\n", " rw-\n", "note          contract version 1, flags 0x0\n", "trap table at base + 0x",
+        "r-x supervisor\n", " r--\n", " rw-\n", "note          contract version 1, flags 0x0\n",
+        "trap table at base + 0x",
         "minimum memory 2097152 bytes\n", "stack size 262144 bytes\n", "relocations   0 RELA, ",
       ] { try run.expectOutput(containing: text) }
-      try run.expect(run.stdout.lines.last == "accepted", "a last line 'accepted'", got: "'\(run.stdout.lines.last ?? "")'")
+      try run.expect(
+        run.stdout.lines.last == "accepted", "a last line 'accepted'", got: "'\(run.stdout.lines.last ?? "")'")
       try run.expect(!run.stdout.contains(bytesOf: "rwx"), "no segment that is writable and executable", got: "one")
       try session.monitor.command(["inspect", session.monitor.image("hello.stripped")]).expect(status: 0)
         .expectOutput(containing: "symbols       stripped\n").expectOutput(containing: "\naccepted\n")
@@ -17,7 +20,8 @@ func commandCases() -> [Case] {
     Case("check", "check finds that this machine can run guests, and on what") { session throws(Verdict) in
       let run = try session.monitor.command(["check"]).expect(status: 0).expect(stderr: "")
       for text in [
-        "ok  /dev/kvm is there\n", "ok  API version 12; expected 12\n", "ok  KVM_CAP_READONLY_MEM: there", "ok  back end: ",
+        "ok  /dev/kvm is there\n", "ok  API version 12; expected 12\n", "ok  KVM_CAP_READONLY_MEM: there",
+        "ok  back end: ",
       ] { try run.expectOutput(containing: text) }
       let areGood = run.stdout.lines.allSatisfy { $0.hasPrefix("ok  ") }
       try run.expect(areGood, "lines that all begin with 'ok'", got: "others too")
@@ -46,7 +50,8 @@ func commandCases() -> [Case] {
       try expectReport(String(decoding: try contents(of: path), as: UTF8.self), outcome: "exited", status: 7)
     },
     Case("report-stderr", "--report - writes it to standard error") { session throws(Verdict) in
-      let run = try session.monitor.run("hello", options: ["--report=-"]).expect(status: 0).expect(stdout: "Hello, world!\n")
+      let run = try session.monitor.run("hello", options: ["--report=-"]).expect(status: 0).expect(
+        stdout: "Hello, world!\n")
       try expectReport(run.stderr, outcome: "exited", status: 0)
     },
     Case("report-exits", "hello costs at most 3 exits to the monitor") { session throws(Verdict) in
@@ -59,7 +64,8 @@ func commandCases() -> [Case] {
       session throws(Verdict) in
       var directory = try TemporaryDirectory()
       let path = directory.newPath("report.json")
-      let image = try directory.makeFile("a \"quoted\"\n\\name\u{1}.elf", contents(of: session.monitor.image("crash.stripped")))
+      let image = try directory.makeFile(
+        "a \"quoted\"\n\\name\u{1}.elf", contents(of: session.monitor.image("crash.stripped")))
       try session.monitor.command(["run", "--report", path, image, "null"]).expect(status: 134)
       try expectReport(String(decoding: try contents(of: path), as: UTF8.self), outcome: "panicked", status: 134)
     },
@@ -69,7 +75,8 @@ func commandCases() -> [Case] {
 private func expectReport(_ report: String, outcome: String, status: Int) throws(Verdict) {
   guard JSONSyntax.isValid(report) else { throw .failed("expected valid JSON; got \(report)") }
   for text in [
-    "\"outcome\": \"\(outcome)\"", "\"exit_status\": \(status)", "\"memory_bytes\": 67108864", "\"exits\": {", "\"phases_ns\": {",
+    "\"outcome\": \"\(outcome)\"", "\"exit_status\": \(status)", "\"memory_bytes\": 67108864", "\"exits\": {",
+    "\"phases_ns\": {",
     "\"create_vm\": ", "\"monitor\": {", "\"image\": ",
   ] where !report.contains(bytesOf: text) {
     throw .failed("expected a report with '\(text)'; got \(report)")

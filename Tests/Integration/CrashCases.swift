@@ -19,13 +19,15 @@ func crashCases() -> [Case] {
     Crash("deadlock", says: "deadlock: every task waits", in: "EventLoop.run()"),
   ]
   return crashes.map { crash in
-    Case("crash-\(crash.kind)", "\(crash.kind) is reported in words, with demangled frames") { session throws(Verdict) in
+    Case("crash-\(crash.kind)", "\(crash.kind) is reported in words, with demangled frames") {
+      session throws(Verdict) in
       let run = try session.monitor.run("crash", [crash.kind])
       try crash.expectReport(in: run)
       try crash.expectSymbols(in: run)
     }
   } + [
-    Case("crash-stripped", "a stripped image's frames are offsets, and the report says why") { session throws(Verdict) in
+    Case("crash-stripped", "a stripped image's frames are offsets, and the report says why") {
+      session throws(Verdict) in
       let run = try session.monitor.run("crash.stripped", ["privileged-instruction"])
       try Crash("privileged-instruction", says: "general protection fault", in: "").expectReport(in: run)
       try run.expectErrors(containing: " image + 0x")
@@ -68,17 +70,23 @@ private struct Crash {
     try run.expect(status: 134).expect(stdout: "about to crash: \(kind)\n")
     let first = run.stderr.lines.first ?? ""
     try run.expect(
-      first.hasPrefix("needletail: guest panic: \(message)"), "a report that begins 'needletail: guest panic: \(message)'",
+      first.hasPrefix("needletail: guest panic: \(message)"),
+      "a report that begins 'needletail: guest panic: \(message)'",
       got: "'\(first)'")
     // Where it stopped, and the registers.
     try run.expectErrors(containing: "\n   0 0x").expectErrors(containing: "\n  rip 0x")
   }
 
   func expectSymbols(in run: Run) throws(Verdict) {
-    let frames = run.stderr.lines.filter { $0.hasPrefix("  ") && $0.contains(bytesOf: " 0x") && $0.contains(bytesOf: " + ") }
+    let frames = run.stderr.lines.filter {
+      $0.hasPrefix("  ") && $0.contains(bytesOf: " 0x") && $0.contains(bytesOf: " + ")
+    }
     try run.expect(
-      frames.contains { $0.contains(bytesOf: "\(function) + ") }, "a frame in \(function)", got: "none of \(frames.count)")
+      frames.contains { $0.contains(bytesOf: "\(function) + ") }, "a frame in \(function)",
+      got: "none of \(frames.count)")
     // Only mangled names begin so.
-    try run.expect(!run.stderr.contains(bytesOf: "$s") && !run.stderr.contains(bytesOf: "$e"), "demangled names", got: "mangled ones")
+    try run.expect(
+      !run.stderr.contains(bytesOf: "$s") && !run.stderr.contains(bytesOf: "$e"), "demangled names", got: "mangled ones"
+    )
   }
 }

@@ -3,14 +3,17 @@ import CLinux
 /// The same sources built for Linux behave the same.
 func hostedCases() -> [Case] {
   [
-    Case("hosted-hello", "the hosted hello prints what the booted one prints") { session throws(Verdict) in
+    Case("hosted-hello", "the hosted hello prints what the booted one prints", needsKVM: false) {
+      session throws(Verdict) in
       try session.runHosted("hello").expect(status: 0).expect(stdout: "Hello, world!\n").expect(stderr: "")
       try session.runHosted("hello", "Grüße").expect(status: 0).expect(stdout: "Hello, Grüße!\n")
     },
-    Case("hosted-clock", "the hosted clock example does what the booted one does") { session throws(Verdict) in
+    Case("hosted-clock", "the hosted clock example does what the booted one does", needsKVM: false) {
+      session throws(Verdict) in
       try expectClockExample(session.runHosted("clock"))
     },
-    Case("hosted-crash", "a hosted failure kills the process, with the same message") { session throws(Verdict) in
+    Case("hosted-crash", "a hosted failure kills the process, with the same message", needsKVM: false) {
+      session throws(Verdict) in
       let run = try session.runHosted("crash", "fatal-error")
       var isSignalled = false
       if case .signalled = run.ending { isSignalled = true }

@@ -3,8 +3,10 @@ func manyMachineCases() -> [Case] {
   [
     Case("boots-200", "200 boots one after the other are all right") { session throws(Verdict) in
       for number in 0..<200 {
-        try session.monitor.run("hello", ["boot \(number)"]).expect(status: 0).expect(stdout: "Hello, boot \(number)!\n")
-          .expect(stderr: "")
+        try session.monitor.run("hello", ["boot \(number)"]).expect(status: 0).expect(
+          stdout: "Hello, boot \(number)!\n"
+        )
+        .expect(stderr: "")
       }
     },
     Case("machines-8", "8 machines at once do their own work each") { session throws(Verdict) in

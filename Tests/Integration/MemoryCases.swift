@@ -6,7 +6,8 @@ func memoryCases() -> [Case] {
       try run.expect(try run.number("rounds") == 20, "20 rounds", got: try run.value("rounds"))
       try run.expect(try run.number("leaked") == 0, "no bytes left over", got: try run.value("leaked"))
       try run.expect(try run.number("damaged") == 0, "no damaged blocks", got: try run.value("damaged"))
-      try run.expect(try run.number("least-free") < 1 << 20, "less than 1 MiB of 16 left", got: try run.value("least-free"))
+      try run.expect(
+        try run.number("least-free") < 1 << 20, "less than 1 MiB of 16 left", got: try run.value("least-free"))
     },
     Case("heap-containers", "growing arrays, dictionaries and strings keep their contents") { session throws(Verdict) in
       try session.monitor.run("probe", ["containers"]).expect(status: 0).expect(stdout: "all there\n")
@@ -16,7 +17,8 @@ func memoryCases() -> [Case] {
       let run = try session.monitor.run("probe", ["allocate", "\(asked)"]).expect(status: 134)
       // The probe prints both before it asks.
       let inUse = try run.number("in-use"), size = try run.number("size")
-      let message = "needletail: guest panic: out of memory: \(asked) bytes asked, \(inUse) of \(size) in use, largest free block "
+      let message =
+        "needletail: guest panic: out of memory: \(asked) bytes asked, \(inUse) of \(size) in use, largest free block "
       let first = run.stderr.lines.first ?? ""
       try run.expect(first.hasPrefix(message) && first.hasSuffix(" bytes"), "'\(message)N bytes'", got: "'\(first)'")
       let free = UInt64(numeral: first.words.dropLast().last ?? "") ?? .max

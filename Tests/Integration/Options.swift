@@ -10,20 +10,23 @@ struct Options {
   var selection: [Case] = []
 
   static let help = """
-    usage: integration --monitor PATH --images DIR [--lane kvm|hardware] [--hosted DIR] [--list] [CASE...]
+    usage: integration --monitor PATH --images DIR [--lane kvm|hardware] [--hosted DIR] [--list]
+                       [--topic TOPIC]... [CASE...]
 
       --monitor PATH   the `needletail` to test
       --images DIR     where NAME.elf and NAME.stripped.elf are
       --lane LANE      kvm (default): this machine's /dev/kvm; hardware: inside the hardware lane's guest
       --hosted DIR     where the examples built for Linux are
+      --topic TOPIC    run the cases of this topic; may be given more than once
       --list           print the cases and what each proves, and run none
 
-    Runs the named cases, or all. Exit status: 0 all passed, 1 some failed, 2 usage, 77 there is no /dev/kvm.
+    Runs the selected cases, or all. Exit status: 0 all passed, 1 some failed, 2 usage, 77 there is no /dev/kvm.
     """
 
   init(arguments: [String]) throws(UsageError) {
     var rest = arguments[...]
     var names: [String] = []
+    var topics: [String] = []
     while let argument = rest.popFirst() {
       switch argument {
       case "--monitor": monitor = try Self.value(of: argument, &rest)
@@ -36,6 +39,7 @@ struct Options {
         case "hardware": lane = .hardware
         default: throw UsageError(message: "--lane is '\(name)'; expected kvm or hardware")
         }
+      case "--topic": topics.append(try Self.value(of: argument, &rest))
       case "--list": lists = true
       case "--help", "-h": showsHelp = true
       default:
@@ -44,7 +48,7 @@ struct Options {
       }
     }
     guard !showsHelp else { return }
-    selection = try Self.select(names)
+    selection = try Self.select(topics: topics, names: names)
     guard !lists else { return }
     guard !monitor.isEmpty else { throw UsageError(message: "--monitor is missing; see --help") }
     guard !images.isEmpty else { throw UsageError(message: "--images is missing; see --help") }
@@ -55,10 +59,17 @@ struct Options {
     return value
   }
 
-  private static func select(_ names: [String]) throws(UsageError) -> [Case] {
-    let all = allCases()
-    guard !names.isEmpty else { return all }
+  private static func select(topics: [String], names: [String]) throws(UsageError) -> [Case] {
+    let all = Topic.all.flatMap { $0.cases }
+    guard !topics.isEmpty || !names.isEmpty else { return all }
     var selection: [Case] = []
+    for name in topics {
+      guard let topic = Topic.all.first(where: { $0.name == name }) else {
+        let known = Topic.all.map { $0.name }.joined(separator: ", ")
+        throw UsageError(message: "no topic is named '\(name)'; expected one of \(known)")
+      }
+      selection += topic.cases
+    }
     for name in names {
       guard let testCase = all.first(where: { $0.name == name }) else {
         throw UsageError(message: "no case is named '\(name)'; see --list")

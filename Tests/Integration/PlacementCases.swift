@@ -15,8 +15,10 @@ func placementCases() -> [Case] {
         let run = try session.monitor.run("probe", ["layout"], options: size.options).expect(status: 0)
         // The image's own data counts against it.
         let machine = try run.number("machine"), heap = try run.number("heap-size")
-        try run.expect(machine <= size.bytes && machine + (1 << 20) > size.bytes, "\(size.bytes) bytes", got: "\(machine)")
-        try run.expect(heap < machine && heap + (2 << 20) > machine / 512 * 511, "most of it for the heap", got: "\(heap)")
+        try run.expect(
+          machine <= size.bytes && machine + (1 << 20) > size.bytes, "\(size.bytes) bytes", got: "\(machine)")
+        try run.expect(
+          heap < machine && heap + (2 << 20) > machine / 512 * 511, "most of it for the heap", got: "\(heap)")
       }
     },
     Case("memory-every-byte", "all of the heap can be written and read back") { session throws(Verdict) in
@@ -29,7 +31,8 @@ func placementCases() -> [Case] {
         let run = try session.monitor.run("probe", ["layout"]).expect(status: 0)
         for name in placed {
           let address = try run.number(name)
-          try run.expect(previous[name] != address, "another address of \(name)", got: "the same, \(address.hexadecimal)")
+          try run.expect(
+            previous[name] != address, "another address of \(name)", got: "the same, \(address.hexadecimal)")
           previous[name] = address
         }
       }
@@ -43,7 +46,8 @@ func placementCases() -> [Case] {
         try second.expect(address == other, "\(name) at \(address.hexadecimal)", got: other.hexadecimal)
       }
       let image = try first.number("image")
-      try first.expect(image == imageLinkAddress, "the image at \(imageLinkAddress.hexadecimal)", got: image.hexadecimal)
+      try first.expect(
+        image == imageLinkAddress, "the image at \(imageLinkAddress.hexadecimal)", got: image.hexadecimal)
     },
     Case("boot-information", "the boot information is what the contract says it is") { session throws(Verdict) in
       let run = try session.monitor.run("probe", ["boot-information", "one", "two"]).expect(status: 0)

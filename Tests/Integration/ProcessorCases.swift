@@ -3,7 +3,8 @@ import KVM
 /// The processor as the guest has it: its mode, its registers, what it says it can do.
 func processorCases() -> [Case] {
   [
-    Case("processor-mode", "the guest is in ring 3 with interrupts on and no I/O privilege") { session throws(Verdict) in
+    Case("processor-mode", "the guest is in ring 3 with interrupts on and no I/O privilege") {
+      session throws(Verdict) in
       let run = try session.monitor.run("probe", ["processor-mode"]).expect(status: 0)
       let cs = try run.number("cs"), ss = try run.number("ss"), flags = try run.number("flags")
       try run.expect(cs & 3 == 3, "privilege level 3 in CS", got: cs.hexadecimal)
@@ -36,7 +37,8 @@ func processorCases() -> [Case] {
       let run = try session.monitor.run("probe", ["xcr0"]).expect(status: 0)
       if run.stdout == "no XSAVE offered\n" { throw .skipped("this processor has no XSAVE, or KVM does not offer it") }
       let enabled = try run.number("xcr0"), offered = try run.number("offered")
-      try run.expect(enabled & ~offered == 0 && enabled & 3 == 3, "a part of \(offered.hexadecimal) with x87 and SSE",
+      try run.expect(
+        enabled & ~offered == 0 && enabled & 3 == 3, "a part of \(offered.hexadecimal) with x87 and SSE",
         got: enabled.hexadecimal)
     },
     Case("cpuid", "CPUID offers nothing that KVM does not support") { session throws(Verdict) in
@@ -77,7 +79,8 @@ private struct SupportedCPUID {
     let function = leaf[0], index = leaf[1]
     // What KVM does not list, it does not support.
     let entry =
-      leaves.first { $0.function == function && ($0.index == nil || $0.index == index) } ?? CPUIDLeaf(function: function)
+      leaves.first { $0.function == function && ($0.index == nil || $0.index == index) }
+      ?? CPUIDLeaf(function: function)
     var features: [(register: String, guest: UInt32, supported: UInt32)] = []
     switch function {
     case 1:
@@ -94,7 +97,8 @@ private struct SupportedCPUID {
     for feature in features {
       let excess = feature.guest & ~feature.supported
       try run.expect(
-        excess == 0, "leaf \(UInt64(function).hexadecimal).\(index) \(feature.register) within \(UInt64(feature.supported).hexadecimal)",
+        excess == 0,
+        "leaf \(UInt64(function).hexadecimal).\(index) \(feature.register) within \(UInt64(feature.supported).hexadecimal)",
         got: "\(UInt64(feature.guest).hexadecimal), of which \(UInt64(excess).hexadecimal) is not supported")
     }
   }

@@ -35,51 +35,56 @@ func protectionCases() -> [Case] {
     ForbiddenAccess("read-local-apic", reading, ""),
   ]
   let instructions = [
-    "cli", "sti", "in", "out", "mov-from-cr0", "mov-to-cr0", "mov-to-cr3", "mov-to-cr4", "rdmsr", "wrmsr", "lgdt", "lidt",
+    "cli", "sti", "in", "out", "mov-from-cr0", "mov-to-cr0", "mov-to-cr3", "mov-to-cr4", "rdmsr", "wrmsr", "lgdt",
+    "lidt",
     "ltr", "invlpg", "wbinvd", "clts", "int-0x20", "int-0x80", "iret-to-ring-0", "load-kernel-segment", "xsetbv",
     "non-canonical-read", "rdpmc", "swapgs", "sysret",
   ]
   return accesses.map { access in
-    Case("forbidden-\(access.mode)", "\(access.mode.spaced) faults, and the report has the address") { session throws(Verdict) in
+    Case("forbidden-\(access.mode)", "\(access.mode.spaced) faults, and the report has the address") {
+      session throws(Verdict) in
       try access.check(session.monitor)
     }
-  } + instructions.map { instruction in
-    Case("ring-3-\(instruction)", "\(instruction) in ring 3 ends the machine and has no effect") { session throws(Verdict) in
-      try session.monitor.run("probe", ["instruction", instruction]).expect(status: 134)
-        .expect(stdout: "executing \(instruction)\n").expectErrors(containing: "needletail: guest panic: ")
-    }
-  } + [
-    Case("ring-3-int3", "the breakpoint instruction is reported as one") { session throws(Verdict) in
-      try session.monitor.run("probe", ["instruction", "int3"]).expect(status: 134)
-        .expectErrors(containing: "needletail: guest panic: breakpoint\n")
-    },
-    Case("ring-3-syscall", "the syscall instruction reaches no kernel") { session throws(Verdict) in
-      // getpid: on Linux it would return a process identifier.
-      try session.monitor.run("probe", ["instruction", "syscall"]).expect(status: 134)
-        .expect(stdout: "executing syscall\n").expectErrors(containing: "needletail: guest panic: ")
-    },
-    Case("control-page", "the control page takes 4-byte writes to its registers and nothing else") {
-      session throws(Verdict) in
-      let accesses: [(mode: String, report: String)] = [
-        ("read-control-page", "read of 1 bytes at control page offset 0x0"),
-        ("write-control-byte", "write of 1 bytes at control page offset 0x0"),
-        ("write-control-quad", "write of 8 bytes at control page offset 0x0"),
-        ("write-control-unknown", "write of 4 bytes at control page offset 0xffc"),
-        ("write-control-unaligned", "write of 4 bytes at control page offset 0x1"),
-      ]
-      for access in accesses {
-        try session.monitor.run("probe", ["forbidden", access.mode]).expect(status: 134)
-          .expectErrors(containing: "needletail: guest panic: \(access.report)")
+  }
+    + instructions.map { instruction in
+      Case("ring-3-\(instruction)", "\(instruction) in ring 3 ends the machine and has no effect") {
+        session throws(Verdict) in
+        try session.monitor.run("probe", ["instruction", instruction]).expect(status: 134)
+          .expect(stdout: "executing \(instruction)\n").expectErrors(containing: "needletail: guest panic: ")
       }
-    },
-    Case("shared-page-hostile", "lengths in the shared page that are too large are cut, not believed") {
-      session throws(Verdict) in
-      let run = try session.monitor.run("probe", ["lie-about-lengths"])
-      try run.expect(status: 134)
-      try run.expect(run.stdout.utf8.count == 3584, "the console buffer's 3584 bytes", got: "\(run.stdout.utf8.count)")
-      try run.expect(run.stderr.utf8.count < 10_000, "a report of usual size", got: "\(run.stderr.utf8.count) bytes")
-    },
-  ]
+    } + [
+      Case("ring-3-int3", "the breakpoint instruction is reported as one") { session throws(Verdict) in
+        try session.monitor.run("probe", ["instruction", "int3"]).expect(status: 134)
+          .expectErrors(containing: "needletail: guest panic: breakpoint\n")
+      },
+      Case("ring-3-syscall", "the syscall instruction reaches no kernel") { session throws(Verdict) in
+        // getpid: on Linux it would return a process identifier.
+        try session.monitor.run("probe", ["instruction", "syscall"]).expect(status: 134)
+          .expect(stdout: "executing syscall\n").expectErrors(containing: "needletail: guest panic: ")
+      },
+      Case("control-page", "the control page takes 4-byte writes to its registers and nothing else") {
+        session throws(Verdict) in
+        let accesses: [(mode: String, report: String)] = [
+          ("read-control-page", "read of 1 bytes at control page offset 0x0"),
+          ("write-control-byte", "write of 1 bytes at control page offset 0x0"),
+          ("write-control-quad", "write of 8 bytes at control page offset 0x0"),
+          ("write-control-unknown", "write of 4 bytes at control page offset 0xffc"),
+          ("write-control-unaligned", "write of 4 bytes at control page offset 0x1"),
+        ]
+        for access in accesses {
+          try session.monitor.run("probe", ["forbidden", access.mode]).expect(status: 134)
+            .expectErrors(containing: "needletail: guest panic: \(access.report)")
+        }
+      },
+      Case("shared-page-hostile", "lengths in the shared page that are too large are cut, not believed") {
+        session throws(Verdict) in
+        let run = try session.monitor.run("probe", ["lie-about-lengths"])
+        try run.expect(status: 134)
+        try run.expect(
+          run.stdout.utf8.count == 3584, "the console buffer's 3584 bytes", got: "\(run.stdout.utf8.count)")
+        try run.expect(run.stderr.utf8.count < 10_000, "a report of usual size", got: "\(run.stderr.utf8.count) bytes")
+      },
+    ]
 }
 
 /// An access that the page tables forbid.

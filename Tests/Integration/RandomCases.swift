@@ -1,7 +1,8 @@
 /// Randomness comes from the boot entropy: good within one boot, different in the next.
 func randomCases() -> [Case] {
   [
-    Case("random-words", "the system's generator gives no word twice, in one boot or in two") { session throws(Verdict) in
+    Case("random-words", "the system's generator gives no word twice, in one boot or in two") {
+      session throws(Verdict) in
       var seen: Set<String> = []
       for _ in 0..<3 {
         let run = try session.monitor.run("probe", ["random-words"]).expect(status: 0)
@@ -24,7 +25,9 @@ func randomCases() -> [Case] {
     Case("random-hash-seeds", "a set's order differs between boots") { session throws(Verdict) in
       var orders: Set<String> = []
       for _ in 0..<4 { orders.insert(try session.monitor.run("probe", ["set-order"]).expect(status: 0).stdout) }
-      guard orders.count > 1 else { throw .failed("expected different orders of 50 elements in four boots; got the same") }
+      guard orders.count > 1 else {
+        throw .failed("expected different orders of 50 elements in four boots; got the same")
+      }
     },
   ]
 }

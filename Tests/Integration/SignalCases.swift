@@ -44,7 +44,8 @@ func signalCases() -> [Case] {
       process.signal(SIGTERM)
       try process.finishUnread().expect(status: 128 + SIGTERM).expect(stderr: "")
     },
-    Case("output-closed", "a reader that leaves ends the guest with status 141 and no noise") { session throws(Verdict) in
+    Case("output-closed", "a reader that leaves ends the guest with status 141 and no noise") {
+      session throws(Verdict) in
       var process = try session.monitor.start("probe", ["forever", "print"])
       try process.waitForOutput("\n")
       process.closeOutput()

@@ -17,7 +17,9 @@ extension String {
 
   /// The lines, without their line feeds; what follows the last line feed is a line unless it is empty.
   var lines: [String] {
-    var lines = utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    var lines = utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map {
+      String(decoding: $0, as: UTF8.self)
+    }
     if lines.last == "" { lines.removeLast() }
     return lines
   }

@@ -143,6 +143,6 @@ private enum Body {
     #expect(child == -1)
     #expect(code == ECHILD)
     let open = OpenFiles.count
-    #expect(open == openAtFirst)
+    #expect(open == openAtFirst, "\(open) are open, \(openAtFirst) were")
   }
 }

@@ -50,7 +50,7 @@ import Testing
     } catch {
       Issue.record("refused: \(error.description)")
     }
-    let (report, isAcceptable) = inspection(of: file.path)
+    let (report, isAcceptable, _) = inspection(of: file.path)
     #expect(isAcceptable, "\(report)")
   }
 

@@ -11,7 +11,7 @@ import Testing
       _ = try Image(opening: path)
       return nil
     } catch {
-      let (report, isAcceptable) = inspection(of: path)
+      let (report, isAcceptable, _) = inspection(of: path)
       #expect(!isAcceptable)
       #expect(report.hasSuffix("not acceptable: \(error.reason)\n"), "\(report)")
       return error
@@ -114,7 +114,7 @@ import Testing
     let file = try TemporaryFile(ImageBuilder().bytes)
     try file.truncate(to: 1 << 42)
     _ = try Image(opening: file.path)
-    let (report, isAcceptable) = inspection(of: file.path)
+    let (report, isAcceptable, _) = inspection(of: file.path)
     #expect(isAcceptable)
     #expect(report.contains("symbols       not readable"), "\(report)")
   }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ImageInspectionTests {
   @Test func rightImage() throws {
     let file = try TemporaryFile(ImageBuilder().bytes)
-    let (report, isAcceptable) = inspection(of: file.path)
+    let (report, isAcceptable, _) = inspection(of: file.path)
     #expect(isAcceptable)
     #expect(
       report == """
@@ -40,7 +40,7 @@ import Testing
     builder.note.contract_version = 99
     builder.programHeaders[ImageBuilder.Index.data].p_flags = UInt32(PF_R | PF_W | PF_X)
     let file = try TemporaryFile(builder.bytes)
-    let (report, isAcceptable) = inspection(of: file.path)
+    let (report, isAcceptable, _) = inspection(of: file.path)
     #expect(!isAcceptable)
     #expect(report.contains("machine 183"))
     #expect(report.contains("contract version 99"))
@@ -52,7 +52,7 @@ import Testing
     var builder = ImageBuilder()
     builder.programHeaders[ImageBuilder.Index.note].p_offset = .max
     let file = try TemporaryFile(builder.bytes)
-    let (report, _) = inspection(of: file.path)
+    let (report, _, _) = inspection(of: file.path)
     #expect(
       report.contains("note          not readable: PT_NOTE p_offset, p_filesz is 0x38 bytes at 0xffffffffffffffff"))
   }

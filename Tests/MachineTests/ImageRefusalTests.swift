@@ -22,7 +22,7 @@ import Testing
       #expect(error.description == "\(file.path): \(error.reason)")
       #expect(!error.description.contains("\n"))
       for part in refusal.message { #expect(error.reason.contains(part), "\(error.reason)") }
-      let (report, isAcceptable) = inspection(of: file.path)
+      let (report, isAcceptable, _) = inspection(of: file.path)
       #expect(!isAcceptable)
       #expect(report.hasSuffix("not acceptable: \(error.reason)\n"), "\(report)")
     }
@@ -43,7 +43,7 @@ import Testing
     } catch {
       #expect(error.kind == .notAcceptable)
       for part in refusal.message { #expect(error.reason.contains(part), "\(error.reason)") }
-      let (report, isAcceptable) = inspection(of: file.path)
+      let (report, isAcceptable, _) = inspection(of: file.path)
       #expect(!isAcceptable)
       #expect(report.hasSuffix("not acceptable: \(error.reason)\n"), "\(report)")
     }

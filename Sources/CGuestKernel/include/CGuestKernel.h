@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if __STDC_HOSTED__
+#include <malloc.h>
+#endif
+
 // Interrupts taken since the machine started; written by the interrupt stubs, which run in ring 0.
 extern volatile uint64_t needletail_interrupt_count;
 static inline uint64_t needletail_interrupts_seen(void) { return needletail_interrupt_count; }

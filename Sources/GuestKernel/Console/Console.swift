@@ -2,7 +2,7 @@
   import CGuestKernel
   import MachineABI
 #else
-  import Glibc
+  @preconcurrency import Glibc
 #endif
 
 /// The machine's console: the monitor's standard output.

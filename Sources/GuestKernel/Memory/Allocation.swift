@@ -17,6 +17,9 @@
 
   extension Heap {
     fileprivate mutating func takeStatistics() -> HeapStatistics { statistics }
+    fileprivate mutating func takeUsableSize(of pointer: UnsafeMutableRawPointer) throws(HeapMisuse) -> Int {
+      try usableSize(of: pointer)
+    }
   }
 
   @c(needletail_allocate)
@@ -29,6 +32,15 @@
   func deallocate(_ pointer: UnsafeMutableRawPointer) {
     do throws(HeapMisuse) {
       try heap!.deallocate(pointer)
+    } catch {
+      stop(error)
+    }
+  }
+
+  @c(needletail_usable_size)
+  func usableSize(_ pointer: UnsafeMutableRawPointer) -> Int {
+    do throws(HeapMisuse) {
+      return try heap!.takeUsableSize(of: pointer)
     } catch {
       stop(error)
     }

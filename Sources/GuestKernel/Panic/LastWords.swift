@@ -25,8 +25,11 @@
       for index in 0..<words.utf8CodeUnitCount { append(byte: words.utf8Start[index]) }
     }
 
-    static func append(_ number: Int) {
-      if number >= 10 { append(number / 10) }
+    /// Sizes are not negative; a request that was is shown as the huge number that it asks for.
+    static func append(_ number: Int) { append(decimal: UInt(bitPattern: number)) }
+
+    private static func append(decimal number: UInt) {
+      if number >= 10 { append(decimal: number / 10) }
       append(byte: UInt8(0x30 + number % 10))
     }
 

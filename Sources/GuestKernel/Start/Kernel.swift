@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
   import MachineABI
 #else
+  import CGuestKernel
   import Glibc
 #endif
 

@@ -68,7 +68,7 @@ struct FallbackClock {
   static func write(to page: UnsafeMutableRawPointer, khz: Int, timeStamp: UInt64) {
     // nanoseconds = (ticks << shift) * multiplier / 2^32; shift such that the multiplier uses its 32 bits well.
     var shift: Int8 = 0
-    var ticksPerMillisecond = UInt64(khz)
+    var ticksPerMillisecond = UInt64(max(khz, 1))
     while ticksPerMillisecond > 2_000_000 {
       ticksPerMillisecond >>= 1
       shift -= 1

@@ -24,7 +24,7 @@ struct ImagePlacement {
       let isWritable = segment.protection.isWritable
       // Neighbours in memory and in the file share one mapping.
       if let last = extents.last, last.range.upperBound == start, last.isWritable == isWritable,
-        isWritable || segment.fileOffset - last.fileOffset == UInt64(last.range.count)
+        isWritable || segment.fileOffset &- last.fileOffset == UInt64(last.range.count)
       {
         extents[extents.count - 1].range = last.range.lowerBound..<range.upperBound
       } else {
@@ -57,12 +57,11 @@ struct ImagePlacement {
     } catch {
       throw .system(error)
     }
-    if layout.imageBias != 0 {
-      do throws(ImageError) {
-        try image.relocate(memory.imageSpan(), bias: layout.imageBias)
-      } catch {
-        throw .image(error)
-      }
+    do throws(ImageError) {
+      // Even where the image was linked: RELA entries may have left their addends to the loader.
+      try image.relocate(memory.imageSpan(), bias: layout.imageBias)
+    } catch {
+      throw .image(error)
     }
     do throws(SystemCallError) {
       for extent in extents where !extent.isWritable { try memory.protectImage(extent.range) }

@@ -79,8 +79,10 @@ struct MachineLayout: Equatable {
   // keep below.
   static let physicalAddressBits: UInt64 = 36
   private static let window: Range<UInt64> = 4 << 30..<1 << physicalAddressBits
-  /// Between image and stack nothing is mapped, so that a stack of any depth and frames of any size run into a fault before
-  /// they reach the image; and nothing is touched, so that it takes no memory. Randomised, so that an address in one says
+  /// KVM keeps a page of its own here on some processors, and a slot must not overlap it (Intel SDM volume 3, 11.4.1).
+  private static let localAPIC: UInt64 = 0xfee0_0000
+  /// Between image and stack nothing is mapped, so that a stack that overflows meets a fault, with frames of up to a
+  /// megabyte at the least; and nothing is touched, so that it takes no memory. Randomised, so that an address in one says
   /// little about the other.
   private static let gap: Range<UInt64> = 1 << 20..<5 << 20
   private static let largePage: UInt64 = 2 << 20
@@ -101,7 +103,9 @@ struct MachineLayout: Equatable {
     controlPage = imageBase - UInt64(NEEDLETAIL_CONTROL_PAGE_DISTANCE)
 
     let alignment = max(demands.threadLocalsAlignment, Self.threadControlBlockSize)
-    let threadLocals = (demands.threadLocalsSize + alignment - 1) & ~(alignment - 1)
+    // Variant II: the storage ends where FS points, its size rounded up to its own alignment.
+    let threadLocals =
+      (demands.threadLocalsSize + demands.threadLocalsAlignment - 1) & ~(demands.threadLocalsAlignment - 1)
     stackRegionSize = (demands.stackSize + threadLocals + alignment).roundedUpToPage
     bootInfoSize = demands.bootInfoSize.roundedUpToPage
     machineMemory = demands.memorySize
@@ -109,9 +113,9 @@ struct MachineLayout: Equatable {
     memorySize = overflow ? 0 : size
     memoryBase = imageBase + imageSize + Self.gap(demands)
 
-    threadControlBlock = memoryBase + stackRegionSize - alignment
+    threadControlBlock = (memoryBase + stackRegionSize - Self.threadControlBlockSize) & ~(alignment - 1)
     self.threadLocals = threadControlBlock - threadLocals
-    stackTop = self.threadLocals
+    stackTop = self.threadLocals & ~15
     sharedPage = memoryBase + stackRegionSize
     bootInfo = sharedPage + UInt64(NEEDLETAIL_SHARED_PAGE_SIZE)
     systemPage = bootInfo + bootInfoSize
@@ -127,6 +131,9 @@ struct MachineLayout: Equatable {
       count = needed
     }
     pageTableCount = count
+    guard imageBase > Self.localAPIC || memoryBase + memorySize <= Self.localAPIC else {
+      throw .fixedPlacement(memory: demands.memorySize, limit: Self.localAPIC - memoryBase)
+    }
     heap = pageTables + UInt64(count) * page
     guard heap - memoryBase + Self.smallestHeap <= memorySize else {
       throw .memoryTooSmall(
@@ -135,7 +142,11 @@ struct MachineLayout: Equatable {
   }
 
   private static func placeImage(_ demands: Demands) -> UInt64 {
-    guard let placement = demands.placement, demands.isPositionIndependent else { return demands.linkBase }
+    guard demands.isPositionIndependent else { return demands.linkBase }
+    guard let placement = demands.placement else {
+      // A movable image may be linked so low that page 0 would be its control page, or be mapped.
+      return demands.linkBase >= ImageLimits.lowestFixedAddress ? demands.linkBase : window.lowerBound
+    }
     // Whole pages; one below stays free for the control page.
     let span = demands.imageSize + gap.upperBound + demands.memorySize
     let choices = (window.upperBound - window.lowerBound - span) / UInt64(pageSize) - 1

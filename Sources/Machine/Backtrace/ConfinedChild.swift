@@ -33,9 +33,10 @@ enum ConfinedChild {
     // It may still be writing, if it had more to say than is taken.
     if text == nil { kill(child, SIGKILL) }
     var status: Int32 = 0
-    while waitpid(child, &status, 0) < 0 && linux_errno() == EINTR {}
+    var ended: pid_t
+    repeat { ended = waitpid(child, &status, 0) } while ended < 0 && linux_errno() == EINTR
     // Words that were cut short are none.
-    return status == 0 ? text : nil
+    return ended == child && status == 0 ? text : nil
   }
 
   private static func confine() {

@@ -7,39 +7,45 @@ public struct PanicReport: ~Copyable {
   private let panic: GuestPanic
   private let imageBias: UInt64
   private let stack: Range<UInt64>
+  private let readsFile: Bool
   private let symbols: SymbolTable?
   private let debugInformation: DebugInformation?
 
   /// The report on a machine that panicked, several lines.
   ///
-  /// Debug information is read in a child process, because a crafted image can make that endless; if the child does not
-  /// come through, the report does without and says so.
+  /// Symbols and debug information are read in a child process, because a crafted image can make that endless; if the child
+  /// does not come through, the report does without them and says so.
   public static func text(_ panic: GuestPanic, _ machine: borrowing Machine, image: borrowing Image) -> String {
     let imageBias = machine.imageBias, stack = machine.stack
     let complete = ConfinedChild.run {
-      PanicReport(panic, imageBias, stack, image, readsDebugInformation: true).text()
+      PanicReport(panic, imageBias, stack, image, readsFile: true).text()
     }
     if let complete { return complete }
-    return PanicReport(panic, imageBias, stack, image, readsDebugInformation: false).text()
-      + "  (the image's debug information could not be read in time)\n"
+    return PanicReport(panic, imageBias, stack, image, readsFile: false).text()
+      + "  (the image's symbols could not be read in time)\n"
   }
 
   private init(
     _ panic: GuestPanic, _ imageBias: UInt64, _ stack: Range<UInt64>, _ image: borrowing Image,
-    readsDebugInformation: Bool
+    readsFile: Bool
   ) {
     self.panic = panic
     self.imageBias = imageBias
     self.stack = stack
-    symbols = SymbolTable(of: image)
-    debugInformation = readsDebugInformation ? DebugInformation(ofFile: image.file.rawValue) : nil
+    self.readsFile = readsFile
+    symbols = readsFile ? SymbolTable(of: image) : nil
+    debugInformation = readsFile ? DebugInformation(ofFile: image.file.rawValue) : nil
   }
 
   private func text() -> String {
     var text = "guest panic: \(cause)\n"
-    if !panic.message.isEmpty { text = "guest panic: \(panic.message)\n" + (isTrapInstruction ? "" : "  \(cause)\n") }
+    if !panic.message.isEmpty {
+      // Marked, so that a guest's words cannot pass for lines of the report.
+      let message = panic.message.split(separator: "\n").joined(separator: "\n  | ")
+      text = "guest panic: \(message)\n" + (isTrapInstruction ? "" : "  \(cause)\n")
+    }
     for (index, address) in panic.frames.enumerated() { text += frame(index, address) }
-    if symbols == nil { text += "  (the image has no symbols; its frames are offsets from its start)\n" }
+    if readsFile, symbols == nil { text += "  (the image has no symbols; its frames are offsets from its start)\n" }
     return text + registers
   }
 
@@ -71,7 +77,11 @@ public struct PanicReport: ~Copyable {
       return "general protection fault (privileged instruction or non-canonical address), error code \(errorCode)"
     case .exception(let vector, let errorCode, _): return "exception \(vector), error code \(errorCode)"
     case .emulationFailure(let suberror):
-      return "KVM could not emulate the instruction that accessed the control page (suberror \(suberror))"
+      return "KVM could not emulate an instruction (suberror \(suberror)): it accessed the control page in an unusual way,"
+        + " or the image's file became shorter"
+    case .memoryFault:
+      return "access to memory that the host does not allow: a write to the read-only image by ring 0,"
+        + " or the image's file became shorter"
     case .tripleFault: return "triple fault"
     case .controlPageMisuse(let offset, let byteCount, let isWrite):
       return "\(isWrite ? "write" : "read") of \(byteCount) bytes at control page offset \(offset.hexadecimal);"

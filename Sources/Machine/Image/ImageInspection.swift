@@ -4,9 +4,11 @@ import MachineABI
 
 /// What `needletail inspect` prints: as much as can be read of a file, and whether it would be run.
 ///
-/// - Returns: several lines, each with its line feed; the last one is `accepted` or `not acceptable: REASON`.
-public func inspection(of path: String) -> (report: String, isAcceptable: Bool) {
+/// - Returns: several lines, each with its line feed; the last one is `accepted` or `not acceptable: REASON`. And whether
+///   there is a file of this name.
+public func inspection(of path: String) -> (report: String, isAcceptable: Bool, isFound: Bool) {
   var inspection = ImageInspection()
+  var isFound = true
   do throws(ImageError) {
     let file = try ImageFile(opening: path)
     inspection.add("file", "\(path), \(file.size) bytes")
@@ -15,9 +17,10 @@ public func inspection(of path: String) -> (report: String, isAcceptable: Bool) 
   } catch {
     inspection.add("file", path)
     inspection.refusal = error.reason
+    isFound = error.kind != .notFound
   }
-  guard let refusal = inspection.refusal else { return (inspection.report + "accepted\n", true) }
-  return (inspection.report + "not acceptable: \(refusal)\n", false)
+  guard let refusal = inspection.refusal else { return (inspection.report + "accepted\n", true, isFound) }
+  return (inspection.report + "not acceptable: \(refusal)\n", false, isFound)
 }
 
 private struct ImageInspection {

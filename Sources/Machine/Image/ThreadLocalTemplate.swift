@@ -35,6 +35,9 @@ extension ThreadLocalTemplate {
     guard alignment.nonzeroBitCount == 1, alignment <= UInt64(pageSize) else {
       throw Refusal("PT_TLS p_align", template.p_align, expected: "a power of two of at most \(pageSize)")
     }
+    guard template.p_vaddr % alignment == 0 else {
+      throw Refusal("PT_TLS p_vaddr", template.p_vaddr, expected: "a multiple of p_align, \(alignment)")
+    }
     // Storage that starts zeroed takes no room in any segment: only the initial bytes have to be somewhere.
     guard
       segments.contains(where: { $0.holdsFileBytes(at: template.p_vaddr, count: template.p_filesz) })

@@ -18,7 +18,7 @@ public struct ExitCounts: Equatable, Sendable {
     case .mmioWrite: mmioWrites += 1
     case .mmioRead: mmioReads += 1
     case .interrupted: interruptions += 1
-    case .shutdown, .entryFailed, .internalError, .other: others += 1
+    case .memoryFault, .shutdown, .entryFailed, .internalError, .other: others += 1
     }
   }
 }

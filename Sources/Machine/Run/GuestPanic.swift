@@ -6,6 +6,8 @@ public struct GuestPanic: Equatable, Sendable {
   public enum Cause: Equatable, Sendable {
     /// An exception of the processor's: its vector, its error code where it has one, and, for a page fault, the address.
     case exception(vector: UInt8, errorCode: UInt64, address: UInt64)
+    /// The host side of the memory that was touched did not allow it.
+    case memoryFault
     /// KVM could not emulate an access to the control page.
     case emulationFailure(suberror: UInt32)
     /// An exception while delivering an exception while delivering an exception.

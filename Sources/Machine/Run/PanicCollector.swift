@@ -24,7 +24,7 @@ struct PanicCollector {
     // The processor's frame: error code if any, RIP, CS, RFLAGS, RSP, SS (Intel SDM volume 3, figure 6-9).
     var frame = registers.rsp
     let errorCode = hasErrorCode ? memory.load(frame) ?? 0 : 0
-    if hasErrorCode { frame += 8 }
+    if hasErrorCode { frame &+= 8 }
     registers.rip = memory.load(frame) ?? 0
     registers.rflags = memory.load(frame &+ 16) ?? 0
     registers.rsp = memory.load(frame &+ 24) ?? 0

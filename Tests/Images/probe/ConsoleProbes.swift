@@ -21,7 +21,6 @@ let consoleProbes: [Probe] = [
     Console.buffering = .explicit
     print("flushed")
     Console.flush()
-    print("unflushed")
     try? await Task.sleep(for: .seconds(3600))
   },
   Probe("print-unflushed") { _ in

@@ -20,7 +20,8 @@ let memoryProbes: [Probe] = [
       // Mostly small, some large; as long as the largest request is sure to fit.
       while free() > margin + 2 * largestBlock, blocks.count < blocks.capacity {
         let limit = [64, 64, 512, 4096, largestBlock].randomElement(using: &generator)!
-        blocks.append(Block(size: .random(in: 1...limit, using: &generator), stamp: .random(in: 0...255, using: &generator)))
+        blocks.append(
+          Block(size: .random(in: 1...limit, using: &generator), stamp: .random(in: 0...255, using: &generator)))
       }
       leastFree = min(leastFree, free())
       // Half of them go, in no order, their place is taken again, and then all go.

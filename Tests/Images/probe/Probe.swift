@@ -7,7 +7,8 @@ struct Probe {
   static func main() async {
     let arguments = Kernel.arguments
     let name = arguments.count > 1 ? arguments[1] : ""
-    let all = consoleProbes + placementProbes + protectionProbes + processorProbes + clockProbes + taskProbes
+    let all =
+      consoleProbes + placementProbes + protectionProbes + processorProbes + clockProbes + taskProbes
       + memoryProbes + randomProbes + endlessProbes
     guard let probe = all.first(where: { $0.name == name }) else {
       print("usage: probe NAME [ARG...]; no probe is named '\(name)'")
