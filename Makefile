@@ -8,7 +8,7 @@ IMAGES = $(EXAMPLES) $(TEST_IMAGES)
 # The monitor, and what is linked as it is.
 HOST_PRODUCTS = needletail integration boot-benchmark floor bare
 
-GUEST_BUILD = $(SWIFT) build --toolset GuestLink/toolset.json --scratch-path .build-guest -c release $(SWIFT_FLAGS)
+GUEST_BUILD = NEEDLETAIL_IMAGES=1 $(SWIFT) build --toolset GuestLink/toolset.json --scratch-path .build-guest -c release $(SWIFT_FLAGS)
 MONITOR_BUILD = $(SWIFT) build --toolset MonitorLink/toolset.json --scratch-path .build-monitor -c release $(SWIFT_FLAGS)
 # CI sets this in the environment of everything; a person's build only shows warnings.
 ifdef CI
@@ -26,6 +26,7 @@ MONITOR_SOURCES = $(COMMON_SOURCES) $(shell find Tests/Integration Benchmarks Mo
 NO_KVM = 77
 LANE_FILES = out/needletail $(IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
+.NOTPARALLEL:
 .PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-external lane bench \
   format lint clean toolsets
 
@@ -39,7 +40,7 @@ help:
 	@echo 'make format           lay the sources out as `make lint` wants them'
 	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-hardware test-external clean'
 
-# Debian's packages. Quick when everything is there.
+# Debian's packages, and the kernel of the hardware lane. Quick when everything is there.
 deps:
 	@missing=$$(for package in $(PACKAGES); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
@@ -48,6 +49,8 @@ deps:
 	  $$sudo apt-get update -q && $$sudo apt-get install -q -y --no-install-recommends $$missing; \
 	fi
 	@command -v $(SWIFT) >/dev/null || { echo 'make: swift is not on PATH; see https://www.swift.org/install' >&2; exit 1; }
+
+	@Tests/HardwareLane/prepare
 
 toolsets: deps
 	@GuestLink/generate-toolset
@@ -74,12 +77,13 @@ run: build
 test: lint test-unit test-hosted test-integration test-external test-hardware
 
 test-unit: build
-	$(SWIFT) test $(SWIFT_FLAGS)
+	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
+	$(SWIFT) test --skip-build
 
 # The examples as ordinary processes.
 test-hosted: build
 	@for example in $(EXAMPLES); do $(SWIFT) build $(SWIFT_FLAGS) --product $$example || exit 1; done
-	out/integration --monitor out/needletail --images out --hosted .build/debug --topic hosted
+	out/integration --monitor out/needletail --images out --hosted .build/debug hosted-hello hosted-clock hosted-crash
 
 test-integration: build
 	@out/integration --monitor out/needletail --images out || { status=$$?; \
@@ -113,4 +117,4 @@ lint:
 FORMATTED = Package.swift Sources Tests Benchmarks Examples
 
 clean:
-	rm -rf .build .build-guest .build-monitor out
+	rm -rf .build .build-guest .build-hosted .build-monitor out

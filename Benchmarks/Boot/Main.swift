@@ -25,7 +25,11 @@ struct BootBenchmark {
   }
 
   private static func arguments() -> [String] {
-    (1..<max(Int(linux_argument_count()), 1)).map { String(cString: linux_argument_vector()[$0]!) }
+    #if hasFeature(Embedded)
+      (1..<max(Int(linux_argument_count()), 1)).map { String(cString: linux_argument_vector()[$0]!) }
+    #else
+      Array(CommandLine.arguments.dropFirst())
+    #endif
   }
 
   private static func write(_ text: String, to path: String) throws(BenchmarkError) {

@@ -39,10 +39,14 @@ extension Results {
         series.programs[index].name, microseconds(times.median), microseconds(times.percentile(99)),
         series.ratio(index, to: Subjects.floor).text, series.ratio(index, to: Subjects.bare).text,
         "\(series.minorFaults(index).median)",
-        peak > ownPeakBytes ? "\(peak / 1024)" : "≤ \(ownPeakBytes / 1024)",
+        Self.kibibytes(peak: peak, own: ownPeakBytes.series),
       ])
     }
     return table.text
+  }
+
+  private static func kibibytes(peak: Int, own: Int) -> String {
+    peak > own ? "\(peak / 1024)" : "≤ \(own / 1024)"
   }
 
   private func goalsTable(_ goals: [Goal]) -> String {
@@ -65,10 +69,10 @@ extension Results {
 
   private func costsText() -> String {
     let exits = phases.exits.map { "\($0.name) \($0.values.median)" }.joined(separator: ", ")
+    let peak = Self.kibibytes(peak: phases.peakResidentBytes.median, own: ownPeakBytes.reports)
     return """
       Exits to the monitor: \(exits) (medians; at most \(phases.mostExits)). The monitor's own account at the end of its \
-      run: \(phases.minorFaults.median) minor page faults, \(phases.peakResidentBytes.median / 1024) KiB resident at \
-      most. A sleeping machine (\(Subjects.sleepingImage)) has resident: the monitor \
+      run: \(phases.minorFaults.median) minor page faults, peak resident \(peak) KiB. A sleeping machine (\(Subjects.sleepingImage)) has resident: the monitor \
       \(residence.monitorBytes / 1024) KiB, of which \(residence.monitorPrivateBytes / 1024) KiB are its own and \
       \(residence.monitorFileBytes / 1024) KiB its file's pages; the guest \(residence.guestBytes / 1024) KiB. \
       Files, stripped: needletail \(monitorBytes) bytes, hello.elf \(imageBytes) bytes.

@@ -14,8 +14,9 @@ struct Results {
   /// The machine's load average over a minute.
   let loadBefore: Ratio
   let loadAfter: Ratio
-  /// What this process itself has resident: a child's peak is never reported as less (getrusage(2); exec keeps it).
-  let ownPeakBytes: Int
+  /// What this process itself had resident by the end of the series, and of the reports: a child's peak is never given as
+  /// less, because exec keeps the peak of the memory that it leaves (Linux, `exec_mmap`).
+  let ownPeakBytes: (series: Int, reports: Int)
 
   init(_ options: Options) throws(BenchmarkError) {
     let streams = try Streams()
@@ -30,6 +31,7 @@ struct Results {
     } else {
       qemuSeries = nil
     }
+    let ownPeakOfSeries = Self.ownPeak()
     phases = try PhaseSeries(
       plain: subjects.programs[Subjects.hello], reported: subjects.reported,
       rounds: min(options.rounds, PhaseSeries.mostRounds), streams)
@@ -37,9 +39,13 @@ struct Results {
     loadAfter = Self.loadAverage()
     imageBytes = try Self.fileSize(options.products + "/hello.stripped.elf")
     monitorBytes = try Self.fileSize(options.products + "/needletail")
+    ownPeakBytes = (ownPeakOfSeries, Self.ownPeak())
+  }
+
+  private static func ownPeak() -> Int {
     var usage = rusage()
     _ = linux_getrusage_self(&usage)
-    ownPeakBytes = usage.ru_maxrss * 1024
+    return usage.ru_maxrss * 1024
   }
 
   private static let roundsPerQEMU = 10

@@ -21,6 +21,9 @@
 #else
   /// The process's arguments.
   enum CommandArguments {
-    static var all: [String] { CommandLine.arguments }
+    static var all: [String] {
+      // The other build can throw here.
+      get throws(UsageError) { CommandLine.arguments }
+    }
   }
 #endif

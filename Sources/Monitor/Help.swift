@@ -53,7 +53,8 @@ enum HelpTopic: Equatable {
           The guest's writable memory: data, stack, heap and page tables. A number with K, M or G, a multiple of 4K
           from 2M to 16G; 64M if not given. Pages that the guest never touches take nothing from the host.
       --no-aslr
-          Put image and memory at the same addresses every time, the image where it was linked; for debugging.
+          Put image and memory at the same addresses every time, the image where it was linked unless the memory is too
+          large for that; for debugging.
       --report FILE
           Write a JSON report at the end: outcome, exits by kind, and where the time went. '-' is standard error. If the
           environment has NEEDLETAIL_SPAWN_NS (a CLOCK_MONOTONIC time in nanoseconds, taken just before this process was

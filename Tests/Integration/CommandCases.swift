@@ -15,7 +15,7 @@ func commandCases() -> [Case] {
       try run.expect(!run.stdout.contains(bytesOf: "rwx"), "no segment that is writable and executable", got: "one")
       try session.monitor.command(["inspect", session.monitor.image("hello.stripped")]).expect(status: 0)
         .expectOutput(containing: "symbols       stripped\n").expectOutput(containing: "\naccepted\n")
-      try session.monitor.command(["inspect", "/no/such/image.elf"]).expect(status: 126)
+      try session.monitor.command(["inspect", "/no/such/image.elf"]).expect(status: 127)
     },
     Case("check", "check finds that this machine can run guests, and on what") { session throws(Verdict) in
       let run = try session.monitor.command(["check"]).expect(status: 0).expect(stderr: "")

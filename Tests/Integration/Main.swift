@@ -81,7 +81,11 @@ enum Console {
 /// The process's arguments. Embedded Swift has no `CommandLine`.
 enum CommandArguments {
   static var all: [String] {
-    guard let vector = linux_argument_vector() else { return [] }
-    return (0..<Int(linux_argument_count())).map { String(cString: vector[$0]!) }
+    #if hasFeature(Embedded)
+      guard let vector = linux_argument_vector() else { return [] }
+      return (0..<Int(linux_argument_count())).map { String(cString: vector[$0]!) }
+    #else
+      return CommandLine.arguments
+    #endif
   }
 }

@@ -182,16 +182,18 @@ import Testing
   }
 
   private static var fieldsInC: [layout_field] {
-    Array(sequence(state: 0) { index in
-      defer { index += 1 }
-      return layout_field_at(index)?.pointee
-    })
+    Array(
+      sequence(state: 0) { index in
+        defer { index += 1 }
+        return layout_field_at(index)?.pointee
+      })
   }
 
   private static var structuresInC: [layout_structure] {
-    Array(sequence(state: 0) { index in
-      defer { index += 1 }
-      return layout_structure_at(index)?.pointee
-    })
+    Array(
+      sequence(state: 0) { index in
+        defer { index += 1 }
+        return layout_structure_at(index)?.pointee
+      })
   }
 }

@@ -53,7 +53,7 @@ import Testing
     #expect(info.heap_size == layout.heapSize)
     #expect(info.stack_base == layout.stackBase)
     #expect(info.stack_base + info.stack_size == layout.stackTop)
-    #expect(info.memory_size == layout.memorySize)
+    #expect(info.memory_size == layout.machineMemory)
     #expect(info.control_page == layout.controlPage)
     #expect(info.shared_page == layout.sharedPage)
     #expect(info.tsc_khz == 2_345_678)

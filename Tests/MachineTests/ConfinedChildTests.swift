@@ -116,24 +116,20 @@ private enum Body {
   }
 
   static func ignoredChildren() {
+    _ = openAtFirst
     _ = linux_ignore_signal(SIGCHLD)
     let text = ConfinedChild.run {
-      _ = write(highestDescriptor(), "half of wha", 11)
+      // The pipe is what is new here.
+      for descriptor in OpenFiles.names.keys where openAtFirst[descriptor] == nil {
+        _ = write(descriptor, "half of wha", 11)
+      }
       abort()
     }
     #expect(text == nil)
   }
 
-  /// In the child: the pipe's writing end, which was opened last.
-  private static func highestDescriptor() -> Int32 {
-    var highest: Int32 = 0
-    var status = stat()
-    for descriptor in 0..<1024 as Range<Int32> where fstat(descriptor, &status) == 0 { highest = descriptor }
-    return highest
-  }
-
   /// The descriptors that were open when this was first asked for: before any child.
-  private static let openAtFirst = OpenFiles.count
+  private static let openAtFirst = OpenFiles.names
 
   /// No child, dead or alive, and no descriptor that was not there before.
   private static func expectNothingLeft() {
@@ -142,7 +138,7 @@ private enum Body {
     let code = linux_errno()
     #expect(child == -1)
     #expect(code == ECHILD)
-    let open = OpenFiles.count
+    let open = OpenFiles.names
     #expect(open == openAtFirst, "\(open) are open, \(openAtFirst) were")
   }
 }

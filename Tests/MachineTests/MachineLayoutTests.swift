@@ -36,6 +36,7 @@ import Testing
 
     // The parts are what was asked for, in one piece.
     #expect(layout.memorySize + demands.imageWritableSize == demands.memorySize)
+    #expect(layout.machineMemory == demands.memorySize)
     #expect(layout.stackBase == layout.memoryBase)
     #expect(layout.sharedPage == layout.memoryBase + layout.stackRegionSize)
     #expect(layout.heap + layout.heapSize == layout.memoryBase + layout.memorySize)
@@ -56,7 +57,7 @@ import Testing
     #expect(layout.threadLocals % demands.threadLocalsAlignment == 0)
   }
 
-  @Test(arguments: [2 << 20, 2 << 20 | 4096, 4 << 20, 64 << 20, 1 << 30, 1 << 30 | 12288, 16 << 30] as [UInt64])
+  @Test(arguments: [2 << 20, 2 << 20 | 4096, 4 << 20, 64 << 20, 1 << 30, 1 << 30 | 12288, 3 << 30] as [UInt64])
   func fixedPlaces(memory: UInt64) throws {
     let demands = MachineLayout.Demands(memory: memory)
     let layout = try MachineLayout(demands)
@@ -111,6 +112,53 @@ import Testing
     let unmoved = try MachineLayout(.init(memory: 64 << 20))
     #expect(layout.memoryBase != unmoved.memoryBase)
   }
+
+  /// The address of the local APIC (Intel SDM volume 3, 11.4.1): KVM keeps a page of its own there.
+  private static let localAPIC: UInt64 = 0xfee0_0000
+
+  /// Memory that would cover the local APIC: a movable image goes elsewhere, always to the same place.
+  @Test(arguments: [4 << 30, (4 << 30) - 4096, 16 << 30] as [UInt64]) func memoryThatWouldCoverTheLocalAPIC(
+    memory: UInt64
+  ) throws {
+    let demands = MachineLayout.Demands(memory: memory)
+    let layout = try MachineLayout(demands)
+    check(layout, demands)
+    #expect(!layout.slot.contains(Self.localAPIC))
+    let again = try MachineLayout(demands)
+    #expect(again == layout)
+  }
+
+  /// An image that cannot be moved, wherever it is linked: its machine is clear of the local APIC, or refused.
+  @Test func fixedImagesAroundTheLocalAPIC() throws {
+    var refused = 0
+    for linkBase in [
+      0x10000, 0x20_0000, localAPICLess(0x8000), localAPICLess(0x7000), localAPICLess(0x1000), Self.localAPIC,
+      Self.localAPIC + 0x1000, Self.localAPIC + 0x2000, 4 << 30, 32 << 30,
+    ] as [UInt64] {
+      for memory in [2 << 20, 64 << 20, 3 << 30, 16 << 30] as [UInt64] {
+        for placement in [nil, MachineLayout.Placement(image: .max, memory: .max)] {
+          let demands = MachineLayout.Demands(
+            linkBase: linkBase, isPositionIndependent: false, memory: memory, placement: placement)
+          do throws(MachineError) {
+            let layout = try MachineLayout(demands)
+            check(layout, demands)
+            #expect(!layout.slot.contains(Self.localAPIC))
+            #expect(layout.imageBase == linkBase)
+          } catch {
+            guard case .fixedPlacement(memory, let limit) = error else {
+              Issue.record("\(error.description)")
+              continue
+            }
+            #expect(limit < memory)
+            refused += 1
+          }
+        }
+      }
+    }
+    #expect(refused > 10)
+  }
+
+  private func localAPICLess(_ distance: UInt64) -> UInt64 { Self.localAPIC - distance }
 
   /// A movable image may be linked at 0, where there is no room for its control page and nothing must be mapped.
   @Test(arguments: [0, 0x1000, 0xf000] as [UInt64]) func imageLinkedAtTheBottom(linkBase: UInt64) throws {

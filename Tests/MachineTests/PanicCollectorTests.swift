@@ -222,7 +222,9 @@ import Testing
     try machine.createSplitInterruptController()
     let vcpu = try machine.createVCPU(number: 0, mappingSize: system.vcpuMappingSize())
     let collector = PanicCollector(layout: guest.layout)
-    let stacks: [UInt64] = [0, .max, .max - 7, .max - 15, .max - 31, guest.layout.memoryEnd - 8, guest.layout.stackBase]
+    let stacks: [UInt64] = [
+      0, .max, .max - 7, .max - 15, .max - 31, guest.layout.memoryEnd - 8, guest.layout.stackBase,
+    ]
     for stack in stacks {
       var registers = kvm_regs()
       registers.rsp = stack

@@ -1,16 +1,32 @@
 import Glibc
 import KVM
 
-/// This process's open descriptors, by /proc/self/fd (proc(5)).
+/// This process's open descriptors, by /proc/self/fd (proc(5)), without those that the test process itself opens when it
+/// first waits: libdispatch's event loop.
 enum OpenFiles {
-  static var count: Int {
-    guard let folder = opendir("/proc/self/fd") else { return -1 }
+  /// What each descriptor is open on.
+  static var names: [Int32: String] {
+    guard let folder = opendir("/proc/self/fd") else { return [:] }
     defer { closedir(folder) }
-    var count = 0
-    while readdir(folder) != nil { count += 1 }
-    // Neither ".", nor "..", nor the folder itself.
-    return count - 3
+    var names: [Int32: String] = [:]
+    while let entry = readdir(folder) {
+      let number = withUnsafeBytes(of: entry.pointee.d_name) {
+        Int32(String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self))
+      }
+      guard let number, number != dirfd(folder) else { continue }
+      var target = [UInt8](repeating: 0, count: 256)
+      let length = target.withUnsafeMutableBytes {
+        readlink("/proc/self/fd/\(number)", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+      }
+      let name = String(decoding: target[..<max(length, 0)], as: UTF8.self)
+      if !eventLoop.contains(name) { names[number] = name }
+    }
+    return names
   }
+
+  static var count: Int { names.count }
+
+  private static let eventLoop = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"]
 }
 
 /// This process's mappings, by /proc/self/maps.

@@ -129,11 +129,12 @@ import Testing
 }
 
 @Suite struct MemorySizeTests {
-  @Test(arguments: [
-    ("2097152", 2 << 20), ("2048K", 2 << 20), ("2048k", 2 << 20), ("2M", 2 << 20), ("2m", 2 << 20), ("16G", 16 << 30),
-    ("16g", 16 << 30), ("1G", 1 << 30), ("2052K", 2052 << 10), ("0064M", 64 << 20), ("16384M", 16 << 30),
-    ("17179869184", 16 << 30), ("00000000000000000000000000000064M", 64 << 20),
-  ] as [(String, UInt64)])
+  @Test(
+    arguments: [
+      ("2097152", 2 << 20), ("2048K", 2 << 20), ("2048k", 2 << 20), ("2M", 2 << 20), ("2m", 2 << 20), ("16G", 16 << 30),
+      ("16g", 16 << 30), ("1G", 1 << 30), ("2052K", 2052 << 10), ("0064M", 64 << 20), ("16384M", 16 << 30),
+      ("17179869184", 16 << 30), ("00000000000000000000000000000064M", 64 << 20),
+    ] as [(String, UInt64)])
   func sizes(text: String, size: UInt64) throws {
     let parsed = try MemorySize.parse(text, option: "--memory")
     #expect(parsed == size)
@@ -149,7 +150,9 @@ import Testing
     ) { try MemorySize.parse(text, option: "--memory") }
   }
 
-  @Test(arguments: ["0", "0K", "1", "4096", "2047K", "1M", "2049K", "2097153", "2098176", "17G", "16777220K", "17179873280"])
+  @Test(arguments: [
+    "0", "0K", "1", "4096", "2047K", "1M", "2049K", "2097153", "2098176", "17G", "16777220K", "17179873280",
+  ])
   func notPossible(_ text: String) {
     #expect(throws: UsageError("run: -m is '\(text)'; expected a multiple of 4K from 2M to 16G")) {
       try MemorySize.parse(text, option: "-m")

@@ -12,6 +12,8 @@
     /// How many jobs run between two looks at the clock, so that tasks that keep each other ready starve no sleeper.
     private static let batchSize = 64
 
+    /// Never inlined, so that it stands in a backtrace under its name.
+    @inline(never)
     static func run() -> Never {
       while true {
         // Read before looking for work: an interrupt that comes after the look makes the idle call return at once.

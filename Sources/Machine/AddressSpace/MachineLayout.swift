@@ -121,31 +121,40 @@ struct MachineLayout: Equatable {
     systemPage = bootInfo + bootInfoSize
     pageTables = systemPage + page
 
-    // The tables' number depends on where the heap starts, and that on their number: it settles in a step or two.
+    // The tables' number depends on where the heap starts, and that on their number: it settles in a step or two. Memory that
+    // is too small is counted as if it were enough, for the error to say how much that is.
     var count = 0
     while true {
+      let heap = pageTables + UInt64(count) * page
       let needed = Self.pageTableCount(
-        image: controlPage..<imageBase + imageSize, memory: memoryBase..<memoryBase + memorySize,
-        heap: pageTables + UInt64(count) * page)
+        image: controlPage..<imageBase + imageSize,
+        memory: memoryBase..<max(memoryBase + memorySize, heap + Self.smallestHeap), heap: heap)
       if needed <= count { break }
       count = needed
     }
     pageTableCount = count
-    guard imageBase > Self.localAPIC || memoryBase + memorySize <= Self.localAPIC else {
-      throw .fixedPlacement(memory: demands.memorySize, limit: Self.localAPIC - memoryBase)
+    guard controlPage > Self.localAPIC || memoryBase + memorySize <= Self.localAPIC else {
+      // An image that reaches over the local APIC leaves no room at all.
+      throw .fixedPlacement(memory: demands.memorySize, limit: Self.localAPIC - min(memoryBase, Self.localAPIC))
     }
     heap = pageTables + UInt64(count) * page
     guard heap - memoryBase + Self.smallestHeap <= memorySize else {
+      // Elsewhere, image and memory can each reach into one more table of each size.
+      let otherPlaces = demands.placement == nil ? 0 : 4 * page
       throw .memoryTooSmall(
-        asked: demands.memorySize, needed: demands.imageWritableSize + heap - memoryBase + Self.smallestHeap)
+        asked: demands.memorySize,
+        needed: demands.imageWritableSize + heap - memoryBase + Self.smallestHeap + otherPlaces)
     }
   }
 
   private static func placeImage(_ demands: Demands) -> UInt64 {
     guard demands.isPositionIndependent else { return demands.linkBase }
     guard let placement = demands.placement else {
-      // A movable image may be linked so low that page 0 would be its control page, or be mapped.
-      return demands.linkBase >= ImageLimits.lowestFixedAddress ? demands.linkBase : window.lowerBound
+      // A movable image may be linked so low that page 0 would be its control page, or be mapped; and there may be too much
+      // memory to fit between it and the local APIC.
+      let end = demands.linkBase + demands.imageSize + gap.lowerBound + demands.memorySize
+      return demands.linkBase >= ImageLimits.lowestFixedAddress && end <= localAPIC
+        ? demands.linkBase : window.lowerBound
     }
     // Whole pages; one below stays free for the control page.
     let span = demands.imageSize + gap.upperBound + demands.memorySize

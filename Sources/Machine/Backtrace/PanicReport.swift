@@ -44,7 +44,7 @@ public struct PanicReport: ~Copyable {
       let message = panic.message.split(separator: "\n").joined(separator: "\n  | ")
       text = "guest panic: \(message)\n" + (isTrapInstruction ? "" : "  \(cause)\n")
     }
-    for (index, address) in panic.frames.enumerated() { text += frame(index, address) }
+    text += backtrace
     if readsFile, symbols == nil { text += "  (the image has no symbols; its frames are offsets from its start)\n" }
     return text + registers
   }
@@ -77,7 +77,8 @@ public struct PanicReport: ~Copyable {
       return "general protection fault (privileged instruction or non-canonical address), error code \(errorCode)"
     case .exception(let vector, let errorCode, _): return "exception \(vector), error code \(errorCode)"
     case .emulationFailure(let suberror):
-      return "KVM could not emulate an instruction (suberror \(suberror)): it accessed the control page in an unusual way,"
+      return
+        "KVM could not emulate an instruction (suberror \(suberror)): it accessed the control page in an unusual way,"
         + " or the image's file became shorter"
     case .memoryFault:
       return "access to memory that the host does not allow: a write to the read-only image by ring 0,"
@@ -111,6 +112,22 @@ public struct PanicReport: ~Copyable {
   private static let stackOverflowReach: UInt64 = 1 << 20
 
   // MARK: Where
+
+  /// A line for each frame; a run of the same one, as recursion leaves it, is told once with its length.
+  private var backtrace: String {
+    var text = ""
+    var index = 0
+    while index < panic.frames.count {
+      let address = panic.frames[index]
+      var end = index + 1
+      while end < panic.frames.count, panic.frames[end] == address { end += 1 }
+      text += frame(index, address)
+      if end - index > 1 { text += "     ... the same \(end - index - 1) more times\n" }
+      index = end
+    }
+    if index == PanicCollector.frameLimit { text += "     ... and possibly more frames\n" }
+    return text
+  }
 
   private func frame(_ index: Int, _ address: UInt64) -> String {
     let linkAddress = address &- imageBias

@@ -35,9 +35,6 @@ extension ThreadLocalTemplate {
     guard alignment.nonzeroBitCount == 1, alignment <= UInt64(pageSize) else {
       throw Refusal("PT_TLS p_align", template.p_align, expected: "a power of two of at most \(pageSize)")
     }
-    guard template.p_vaddr % alignment == 0 else {
-      throw Refusal("PT_TLS p_vaddr", template.p_vaddr, expected: "a multiple of p_align, \(alignment)")
-    }
     // Storage that starts zeroed takes no room in any segment: only the initial bytes have to be somewhere.
     guard
       segments.contains(where: { $0.holdsFileBytes(at: template.p_vaddr, count: template.p_filesz) })
@@ -47,6 +44,9 @@ extension ThreadLocalTemplate {
       throw Refusal(
         "PT_TLS p_vaddr", "\(template.p_vaddr.hexadecimal) with p_filesz \(template.p_filesz.hexadecimal)",
         expected: "to lie within the file bytes of one segment")
+    }
+    guard template.p_vaddr % alignment == 0 else {
+      throw Refusal("PT_TLS p_vaddr", template.p_vaddr, expected: "a multiple of p_align, \(alignment)")
     }
     self.init(
       address: template.p_vaddr, fileSize: template.p_filesz, memorySize: template.p_memsz, alignment: alignment)

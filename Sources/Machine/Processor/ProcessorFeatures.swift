@@ -17,8 +17,8 @@ struct ProcessorFeatures {
     static let ecx: UInt32 = bits(0, 1, 9, 12, 13, 19, 20, 22, 23, 25, 29, 30)
     static let xsave: UInt32 = bits(26)
     static let avx: UInt32 = bits(28)
-    // Of KVM's own making, whatever the host has: x2APIC, TSC-deadline timer, "running under a hypervisor".
-    static let virtual: UInt32 = bits(21, 24, 31)
+    // Of KVM's own making, whatever the host has: x2APIC, TSC-deadline timer.
+    static let virtual: UInt32 = bits(21, 24)
     // FPU TSC MSR PAE CX8 APIC CMOV CLFSH MMX FXSR SSE SSE2: every 64-bit processor (x86-64 psABI, table 3.1).
     static let edx: UInt32 = bits(0, 4, 5, 6, 8, 9, 15, 19, 23, 24, 25, 26)
   }

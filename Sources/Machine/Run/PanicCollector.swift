@@ -7,7 +7,7 @@ struct PanicCollector {
   let layout: MachineLayout
 
   /// As many frames as a panic keeps: enough for any real chain, and a bound on a forged one.
-  private static let frameLimit = 128
+  static let frameLimit = 128
   /// Exceptions that push an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX (Intel SDM volume 3, table 6-1; AMD volume 2, 8.2).
   private static let vectorsWithErrorCode: UInt64 =
     1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30

@@ -14,7 +14,9 @@ struct IdleStress {
     let remainder = (total - tally.woken) % sleepers
     let others = await withTaskGroup(of: Tally.self) { group in
       for number in 0..<sleepers { group.addTask { await sleepRepeatedly(number < remainder ? each + 1 : each) } }
-      return await group.reduce(into: Tally()) { $0.add($1) }
+      var sum = Tally()
+      for await tally in group { sum.add(tally) }
+      return sum
     }
     tally.add(others)
     print("woken \(tally.woken)")

@@ -41,10 +41,10 @@ let clockProbes: [Probe] = [
     let start = ContinuousClock.Instant.now
     let order = await withTaskGroup(of: Int.self) { group in
       for index in 0..<1000 {
-        // Deadlines in an order that has nothing to do with that of the calls; 389 and 1000 have no common divisor.
+        // All to come when the last task starts. Deadlines in an order that has nothing to do with that of the calls; 389 and 1000 have no common divisor.
         let position = index * 389 % 1000
         group.addTask {
-          try? await Task.sleep(until: start + .milliseconds(50) + .microseconds(20 * position))
+          try? await Task.sleep(until: start + .seconds(1) + .microseconds(20 * position))
           return position
         }
       }
