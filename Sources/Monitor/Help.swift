@@ -14,6 +14,18 @@ enum HelpTopic: Equatable {
     }
   }
 
+  /// `ExitStatus`, as a user is told it.
+  private static let exitStatuses = """
+    EXIT STATUS
+      the guest's own   it ended by itself
+      125               wrong usage, or KVM failed
+      126               the image is not acceptable
+      127               the image is not there
+      134               the guest panicked; the report is on standard error
+      141               nobody reads the output any more (128 + SIGPIPE)
+      130, 143          stopped by SIGINT or SIGTERM (128 + the signal)
+    """
+
   private static let overviewText = """
     needletail - run Swift unikernels on KVM
 
@@ -24,14 +36,7 @@ enum HelpTopic: Equatable {
       needletail help [COMMAND]                 this text, or a command's
       needletail --version
 
-    EXIT STATUS
-      the guest's own   it ended by itself
-      125               wrong usage, or KVM failed
-      126               the image is not acceptable
-      127               the image is not there
-      134               the guest panicked; the report is on standard error
-      141               nobody reads the output any more (128 + SIGPIPE)
-      130, 143          stopped by SIGINT or SIGTERM (128 + the signal)
+    \(exitStatuses)
 
     EXAMPLES
       needletail run hello.elf
@@ -62,14 +67,7 @@ enum HelpTopic: Equatable {
       --help, -h
       --version, -V
 
-    EXIT STATUS
-      the guest's own   it ended by itself
-      125               wrong usage, or KVM failed
-      126               the image is not acceptable
-      127               the image is not there
-      134               the guest panicked; the report is on standard error
-      141               nobody reads the output any more (128 + SIGPIPE)
-      130, 143          stopped by SIGINT or SIGTERM (128 + the signal)
+    \(exitStatuses)
 
     """
 

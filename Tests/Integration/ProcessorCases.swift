@@ -73,6 +73,8 @@ private struct SupportedCPUID {
   private static let tscDeadlineTimer: UInt32 = 1 << 24
   private static let xsave: UInt32 = 1 << 26
   private static let osxsave: UInt32 = 1 << 27
+  // No feature of the processor's but the sign that there is a hypervisor (Linux, x86 KVM CPUID documentation).
+  private static let hypervisor: UInt32 = 1 << 31
 
   /// - Parameter leaf: function, index, EAX, EBX, ECX, EDX as the guest saw them.
   func check(_ leaf: [UInt32], _ run: Run) throws(Verdict) {
@@ -86,7 +88,8 @@ private struct SupportedCPUID {
     case 1:
       // KVM leaves out the deadline timer because it needs the in-kernel local APIC, which this monitor makes (KVM API,
       // 4.46); OSXSAVE only mirrors CR4.
-      let ecx = entry.ecx | Self.tscDeadlineTimer | (entry.ecx & Self.xsave != 0 ? Self.osxsave : 0)
+      let ecx =
+        entry.ecx | Self.tscDeadlineTimer | Self.hypervisor | (entry.ecx & Self.xsave != 0 ? Self.osxsave : 0)
       features = [("ecx", leaf[4], ecx), ("edx", leaf[5], entry.edx)]
     case 7: features = [("ebx", leaf[3], entry.ebx), ("ecx", leaf[4], entry.ecx), ("edx", leaf[5], entry.edx)]
     case 0xd where index == 0: features = [("eax", leaf[2], entry.eax), ("edx", leaf[5], entry.edx)]

@@ -1,8 +1,8 @@
 import Glibc
 import KVM
 
-/// This process's open descriptors, by /proc/self/fd (proc(5)), without those that the test process itself opens when it
-/// first waits: libdispatch's event loop.
+/// This process's open descriptors, by /proc/self/fd (proc(5)), without those that other threads of a test process come and
+/// go with: libdispatch's event loop, files of /proc, and what was closed while we looked.
 enum OpenFiles {
   /// What each descriptor is open on.
   static var names: [Int32: String] {
@@ -19,7 +19,7 @@ enum OpenFiles {
         readlink("/proc/self/fd/\(number)", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
       }
       let name = String(decoding: target[..<max(length, 0)], as: UTF8.self)
-      if !eventLoop.contains(name) { names[number] = name }
+      if !name.isEmpty, !name.hasPrefix("/proc/"), !eventLoop.contains(name) { names[number] = name }
     }
     return names
   }

@@ -134,7 +134,24 @@ extension DebugInformation {
     }
   }
 
+  /// Whether the image has code at an address. What the linker threw away keeps its entries, at address 0.
+  private func isCode(_ address: UInt64) -> Bool {
+    var count = 0
+    guard elf_getphdrnum(elf, &count) == 0 else { return false }
+    var header = GElf_Phdr()
+    for index in 0..<min(count, Int(ImageLimits.programHeaders)) {
+      guard gelf_getphdr(elf, Int32(index), &header) != nil else { return false }
+      if header.p_type == UInt32(PT_LOAD), header.p_flags & UInt32(PF_X) != 0, address >= header.p_vaddr,
+        address - header.p_vaddr < header.p_memsz
+      {
+        return true
+      }
+    }
+    return false
+  }
+
   private func scope(at address: UInt64) -> Scope? {
+    guard isCode(address) else { return nil }
     var budget = Budget()
     var previous: OpaquePointer?
     var unit: OpaquePointer?

@@ -141,7 +141,8 @@ public struct PanicReport: ~Copyable {
       text += "image + \(linkAddress.hexadecimal)"
     }
     let sources = debugInformation?.frames(at: site) ?? []
-    if let source = sources.first { text += " at \(Self.shortened(source.file)):\(source.line)" }
+    // What the compiler generated and inlined has line 0; the line that it was inlined into says more.
+    if let source = sources.first(where: { $0.line > 0 }) { text += " at \(Self.shortened(source.file)):\(source.line)" }
     return text + "\n"
   }
 

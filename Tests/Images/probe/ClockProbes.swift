@@ -39,22 +39,35 @@ let clockProbes: [Probe] = [
   },
   Probe("sleep-order") { _ in
     let start = ContinuousClock.Instant.now
-    let order = await withTaskGroup(of: Int.self) { group in
+    let sleeps = await withTaskGroup(of: Sleep.self) { group in
       for index in 0..<1000 {
-        // All to come when the last task starts. Deadlines in an order that has nothing to do with that of the calls; 389 and 1000 have no common divisor.
-        let position = index * 389 % 1000
+        // Deadlines in an order that has nothing to do with that of the calls; 389 and 1000 have no common divisor.
+        let deadline = start + .milliseconds(10) + .microseconds(20 * (index * 389 % 1000))
         group.addTask {
-          try? await Task.sleep(until: start + .seconds(1) + .microseconds(20 * position))
-          return position
+          let sleep = Sleep(called: .now, deadline: deadline)
+          try? await Task.sleep(until: deadline)
+          return sleep
         }
       }
-      var order: [Int] = []
-      for await position in group { order.append(position) }
-      return order
+      var sleeps: [Sleep] = []
+      for await sleep in group { sleeps.append(sleep) }
+      return sleeps
     }
-    print(order == Array(0..<1000) ? "in order" : "out of order")
+    // Whoever was already asleep when another's deadline came, with an earlier deadline of its own, must wake before it.
+    var latestDeadline = start
+    var isInOrder = true
+    for sleep in sleeps {
+      if latestDeadline > max(sleep.deadline, sleep.called) { isInOrder = false }
+      latestDeadline = max(latestDeadline, sleep.deadline)
+    }
+    print(isInOrder ? "in order" : "out of order")
   },
 ]
+
+private struct Sleep: Sendable {
+  let called: ContinuousClock.Instant
+  let deadline: ContinuousClock.Instant
+}
 
 /// Both counters at (nearly) one moment: the best of a few tries, because the host may interrupt any of them.
 private struct Reading {
