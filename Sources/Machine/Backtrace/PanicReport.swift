@@ -142,7 +142,9 @@ public struct PanicReport: ~Copyable {
     }
     let sources = debugInformation?.frames(at: site) ?? []
     // What the compiler generated and inlined has line 0; the line that it was inlined into says more.
-    if let source = sources.first(where: { $0.line > 0 }) { text += " at \(Self.shortened(source.file)):\(source.line)" }
+    if let source = sources.first(where: { $0.line > 0 }) {
+      text += " at \(Self.shortened(source.file)):\(source.line)"
+    }
     return text + "\n"
   }
 
