@@ -46,6 +46,16 @@
     }
   }
 
+  @c(needletail_reallocate)
+  func reallocate(_ pointer: UnsafeMutableRawPointer, _ size: Int) -> UnsafeMutableRawPointer {
+    do throws(HeapMisuse) {
+      guard let moved = try heap!.reallocate(pointer, size: size) else { outOfMemory(size) }
+      return moved
+    } catch {
+      stop(error)
+    }
+  }
+
   @inline(never)
   private func stop(_ misuse: HeapMisuse) -> Never {
     LastWords.clear()

@@ -84,7 +84,7 @@ struct MachineLayout: Equatable {
   /// Between image and stack nothing is mapped, so that a stack that overflows meets a fault, with frames of up to a
   /// megabyte at the least; and nothing is touched, so that it takes no memory. Randomised, so that an address in one says
   /// little about the other.
-  private static let gap: Range<UInt64> = 1 << 20..<5 << 20
+  private static let gap: Range<UInt64> = 1 << 20..<17 << 20
   private static let largePage: UInt64 = 2 << 20
   /// At the least, what is left for the heap.
   private static let smallestHeap: UInt64 = 64 << 10
