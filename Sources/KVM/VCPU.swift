@@ -3,8 +3,7 @@ import CLinux
 
 /// A virtual processor.
 ///
-/// Only one thread may use it at a time. `requestImmediateExit()` alone may be called from a signal handler, on the thread
-/// that is in `run()`.
+/// Only one thread may use it at a time; `immediateExitFlag` alone may be written by others and by signal handlers.
 public struct VCPU: ~Copyable {
   private let file: FileDescriptor
   private let mapping: MemoryMapping

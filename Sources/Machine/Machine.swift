@@ -178,11 +178,11 @@ public struct Machine: ~Copyable {
   public mutating func run() throws(MachineError) -> MachineOutcome {
     do throws(SystemCallError) {
       let outcome = try runToEnd()
-      if case .unexpectedExit = outcome { return outcome }
-      switch try console.drain(sharedPage, stopFlag: stopFlag) {
-      case .written: return outcome
-      case .closed: return .consoleClosed
-      case .stopped: return .stopped
+      switch (outcome, try console.drain(sharedPage, stopFlag: stopFlag)) {
+      case (.exited, .closed): return .consoleClosed
+      case (.exited, .stopped): return .stopped
+      // Why a machine ended otherwise is worth more than what became of its last output.
+      default: return outcome
       }
     } catch {
       throw .system(error)

@@ -6,6 +6,9 @@ import CLinux
 enum ConfinedChild {
   /// Processor seconds after which the child is killed.
   private static let processorLimit: UInt = 2
+  /// Milliseconds without a word from the child after which it is killed: it may wait for what never comes, such as a file
+  /// system that does not answer.
+  private static let silenceLimit: Int32 = 10_000
   /// How much more memory than at the start the child may map, in bytes.
   private static let memoryLimit: UInt = 1 << 30
   /// As much as a child's words may be, in bytes: a backtrace of the longest names fits.
@@ -81,6 +84,10 @@ enum ConfinedChild {
     defer { buffer.deallocate() }
     var length = 0
     while length < textLimit {
+      var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      let isReady = poll(&ready, 1, silenceLimit)
+      if isReady == 0 { return nil }
+      if isReady < 0 && linux_errno() == EINTR { continue }
       let count = CLinux.read(descriptor, buffer.baseAddress! + length, textLimit - length)
       if count < 0 && linux_errno() == EINTR { continue }
       if count <= 0 { break }
