@@ -35,6 +35,7 @@ struct RunCommand {
       arguments: options.arguments, memorySize: options.memorySize, randomizesAddresses: options.randomizesAddresses)
     var machine = try Machine(configuration, image: image, timeline: &timeline)
     StopSignals.handle(settingFlag: machine.stopFlag)
+    defer { StopSignals.forgetFlag() }
     let outcome = try machine.run()
 
     let status = self.status(of: outcome)

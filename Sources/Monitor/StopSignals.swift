@@ -8,7 +8,7 @@ enum StopSignals {
 
   /// Installs the handlers.
   ///
-  /// - Parameter stopFlag: a byte that the first signal sets; it must stay valid as long as the process lives.
+  /// - Parameter stopFlag: a byte that the first signal sets; it must stay valid until `forgetFlag()`.
   static func handle(settingFlag stopFlag: UnsafeMutablePointer<UInt8>) {
     Self.stopFlag = stopFlag
     for signal in [SIGINT, SIGTERM] {
@@ -19,6 +19,11 @@ enum StopSignals {
     _ = linux_ignore_signal(SIGPIPE)
     // Whoever started us may ignore it, and then no child of ours could be waited for.
     _ = linux_default_signal(SIGCHLD)
+  }
+
+  /// Lets the handlers leave the flag alone: its machine is about to go.
+  static func forgetFlag() {
+    stopFlag = nil
   }
 
   private static func receive(_ signal: Int32) {

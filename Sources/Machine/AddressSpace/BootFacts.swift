@@ -1,5 +1,3 @@
-import CLinux
-import KVM
 import MachineABI
 
 /// What the guest finds in its boot information, apart from addresses.
@@ -59,47 +57,5 @@ struct BootFacts {
     let block = memory.host(layout.threadControlBlock, count: 0x30)!
     block.storeBytes(of: layout.threadControlBlock, as: UInt64.self)
     block.storeBytes(of: entropy.canary, toByteOffset: 0x28, as: UInt64.self)
-  }
-}
-
-/// A clock page for a KVM that has no kvmclock: it starts at the machine's first instruction and runs at the TSC's rate.
-struct FallbackClock {
-  /// Writes a page from which a TSC of this frequency reads 0 at `timeStamp`.
-  static func write(to page: UnsafeMutableRawPointer, khz: Int, timeStamp: UInt64) {
-    // nanoseconds = (ticks << shift) * multiplier / 2^32; shift such that the multiplier uses its 32 bits well.
-    var shift: Int8 = 0
-    var ticksPerMillisecond = UInt64(max(khz, 1))
-    while ticksPerMillisecond > 2_000_000 {
-      ticksPerMillisecond >>= 1
-      shift -= 1
-    }
-    while ticksPerMillisecond <= 1_000_000 {
-      ticksPerMillisecond <<= 1
-      shift += 1
-    }
-    var clock = ClockPage()
-    clock.tsc_timestamp = timeStamp
-    clock.tsc_to_system_mul = UInt32(truncatingIfNeeded: (1_000_000 << 32) / ticksPerMillisecond)
-    clock.tsc_shift = shift
-    page.storeBytes(of: clock, as: ClockPage.self)
-  }
-}
-
-/// The random numbers that one machine is made with.
-struct BootEntropy {
-  var seed: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
-  /// Its lowest byte is zero, so that a string function that runs over does not copy it (glibc's convention).
-  var canary: UInt64 = 0
-  var placement = MachineLayout.Placement(image: 0, memory: 0)
-
-  init() throws(SystemCallError) {
-    var words = InlineArray<11, UInt64>(repeating: 0)
-    var span = words.mutableSpan
-    let count = span.withUnsafeMutableBytes { getrandom($0.baseAddress!, $0.count, 0) }
-    // Up to 256 bytes come whole once the kernel's generator is ready (getrandom(2)).
-    guard count == 11 * MemoryLayout<UInt64>.size else { throw SystemCallError("getrandom") }
-    seed = (words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7])
-    canary = words[8] & ~0xff
-    placement = MachineLayout.Placement(image: words[9], memory: words[10])
   }
 }
