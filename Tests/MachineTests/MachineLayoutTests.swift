@@ -68,6 +68,19 @@ import Testing
     #expect(again == layout)
   }
 
+  /// x86-64 TLS variant II as linkers have it: a variable's distance from the thread pointer follows from the block's size
+  /// rounded up to the block's own alignment, and to nothing more.
+  @Test(arguments: [1, 8, 16, 64, 128, 4096] as [UInt64], [1, 0x14, 0x20, 0x64, 0x1001] as [UInt64])
+  func threadLocalsEndAtTheThreadPointer(alignment: UInt64, size: UInt64) throws {
+    let layout = try MachineLayout(
+      MachineLayout.Demands(threadLocalsSize: size, threadLocalsAlignment: alignment, memory: 4 << 20))
+    let rounded = (size + alignment - 1) / alignment * alignment
+    #expect(layout.threadControlBlock - layout.threadLocals == rounded)
+    #expect(layout.threadControlBlock % max(alignment, 64) == 0)
+    #expect(layout.threadControlBlock + 64 <= layout.sharedPage)
+    #expect(layout.stackTop <= layout.threadLocals)
+  }
+
   @Test func tenThousandRandomPlaces() throws {
     var generator = SeededGenerator(state: 0x6c61_796f_7574)
     for _ in 0..<10_000 {
