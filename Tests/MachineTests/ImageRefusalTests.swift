@@ -285,7 +285,8 @@ import Testing
     ImageCase("a PT_TLS that runs over its segment", message: ["PT_TLS p_vaddr", "0x203ff9", "0x8"]) {
       $0.programHeaders[Index.threadLocals].p_vaddr = base + 0x3ff9
     },
-    ImageCase("a PT_TLS at an address that its alignment does not allow", message: ["PT_TLS p_vaddr", "p_align", "16"]) {
+    ImageCase("a PT_TLS at an address that its alignment does not allow", message: ["PT_TLS p_vaddr", "p_align", "16"])
+    {
       $0.programHeaders[Index.threadLocals].p_vaddr += 8
       $0.programHeaders[Index.threadLocals].p_filesz = 0
     },
