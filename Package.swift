@@ -35,8 +35,9 @@ let package = Package(
     .systemLibrary(name: "CELF"),
     .target(name: "CDemangle"),
     .target(name: "KVM", dependencies: ["CKVM", "CLinux"], swiftSettings: settings),
+    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux"], swiftSettings: settings),
     .target(
-      name: "Machine", dependencies: ["KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
+      name: "Machine", dependencies: ["Virtio", "KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
       swiftSettings: settings),
     .executableTarget(name: "Monitor", dependencies: ["Machine"], swiftSettings: settings),
 
@@ -71,6 +72,8 @@ let package = Package(
       cSettings: [.headerSearchPath("../../Sources/CMachineABI")]),
     .testTarget(name: "MachineABITests", dependencies: ["MachineABI", "LayoutFixtures"], swiftSettings: settings),
     .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "CLinux"], swiftSettings: settings),
+    .testTarget(
+      name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux"], swiftSettings: settings),
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),

@@ -7,12 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -60,5 +63,28 @@ extern int __libc_argc;
 extern char **__libc_argv;
 static inline int linux_argument_count(void) { return __libc_argc; }
 static inline char **linux_argument_vector(void) { return __libc_argv; }
+
+// struct epoll_event is packed and has a union, which Swift sees as a tuple of bytes.
+static inline int linux_epoll_add(int poller, int fd, int for_reading) {
+  struct epoll_event event = {.events = for_reading ? EPOLLIN : EPOLLOUT, .data = {.fd = fd}};
+  return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+}
+static inline int linux_epoll_remove(int poller, int fd) { return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL); }
+static inline int linux_epoll_wait(int poller, int *ready, int limit, int timeout) {
+  struct epoll_event events[16];
+  int count = epoll_wait(poller, events, limit < 16 ? limit : 16, timeout);
+  for (int i = 0; i < count; i++) ready[i] = events[i].data.fd;
+  return count;
+}
+
+// A thread that takes no signals: they are for the thread that runs the guest. Returns an error number.
+static inline int linux_start_thread(pthread_t *thread, void *(*body)(void *), void *argument) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int result = pthread_create(thread, NULL, body, argument);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return result;
+}
 
 static inline uint64_t linux_read_tsc(void) { return __builtin_ia32_rdtsc(); }

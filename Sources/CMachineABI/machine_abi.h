@@ -10,6 +10,10 @@
 // MARK: The ELF note (owner "Needletail"), whose descriptor is struct needletail_image_note.
 #define NEEDLETAIL_NOTE_OWNER "Needletail"
 #define NEEDLETAIL_NOTE_CONTRACT 1
+// One device that the image declares; as many notes as devices. The descriptor is struct needletail_device_declaration.
+#define NEEDLETAIL_NOTE_DEVICE 2
+// In the contract note's flags: the image declares devices. A monitor that does not know declarations refuses the image.
+#define NEEDLETAIL_IMAGE_DECLARES_DEVICES 1
 
 // MARK: Interrupt vectors. The image's trap table has one stub of NEEDLETAIL_TRAP_STUB_SIZE bytes for each.
 #define NEEDLETAIL_TRAP_STUB_SIZE 16
@@ -18,6 +22,19 @@
 #define NEEDLETAIL_FIRST_INTERRUPT_VECTOR 32
 // The local APIC timer, in TSC-deadline mode.
 #define NEEDLETAIL_TIMER_VECTOR 32
+// Devices, which may share them.
+#define NEEDLETAIL_FIRST_DEVICE_VECTOR 33
+#define NEEDLETAIL_DEVICE_VECTOR_COUNT 15
+
+// MARK: Devices: standard virtio over MMIO, transport version 2, split queues (virtio_abi.h). Each device has one page of
+// registers; the pages lie below the control page.
+#define NEEDLETAIL_DEVICE_NAME_SIZE 32
+// How many devices an image may declare.
+#define NEEDLETAIL_DEVICE_LIMIT 64
+// The device is as a reset leaves it: Status, DeviceFeaturesSel and QueueSel are 0. Its driver need not reset it first.
+#define NEEDLETAIL_DEVICE_IS_RESET 1
+// Its interrupts are messages: the driver need not write InterruptACK.
+#define NEEDLETAIL_DEVICE_SENDS_MESSAGES 2
 
 // MARK: The control page: one MMIO page, 32-bit writes only; reads are undefined.
 // It lies in the page below the image's first one, so that position-independent trap stubs reach it without a register.
@@ -49,7 +66,7 @@
 // The note's descriptor. Addresses are offsets from the image's lowest segment, so they need no relocation.
 struct needletail_image_note {
   uint32_t contract_version;
-  uint32_t flags;           // must be 0
+  uint32_t flags;           // NEEDLETAIL_IMAGE_DECLARES_DEVICES, if it does; nothing else
   uint64_t trap_table;      // 16-byte aligned, NEEDLETAIL_TRAP_STUB_COUNT stubs, inside a supervisor text segment
   uint64_t minimum_memory;  // bytes
   uint64_t stack_size;      // bytes, a multiple of 4096
@@ -67,12 +84,21 @@ struct needletail_clock {
   uint8_t pad[2];
 };
 
+// A device that an image declares. Names are unique within an image: 1 to 31 of A-Z a-z 0-9 . _ -
+struct needletail_device_declaration {
+  uint32_t kind;   // the virtio device ID (virtio-1.2 section 5)
+  uint32_t flags;  // must be 0
+  char name[NEEDLETAIL_DEVICE_NAME_SIZE];  // NUL-terminated, zeros behind it
+};
+
 // One attached device.
 struct needletail_device {
-  char name[32];  // NUL-terminated
-  uint32_t kind;  // the virtio device ID (virtio-1.2 section 5)
+  char name[NEEDLETAIL_DEVICE_NAME_SIZE];  // NUL-terminated
+  uint32_t kind;                           // the virtio device ID (virtio-1.2 section 5)
   uint32_t vector;
   uint64_t registers;  // address of its virtio-mmio register page
+  uint32_t flags;      // NEEDLETAIL_DEVICE_...
+  uint32_t reserved;   // 0
 };
 
 // The page that RDI names at entry. It is read-only to the guest.
@@ -131,6 +157,7 @@ _Static_assert(
     "the shared page is one page");
 _Static_assert(sizeof(struct needletail_clock) == 32, "KVM writes 32 bytes");
 _Static_assert(sizeof(struct needletail_image_note) == 32, "the linker script writes 32 bytes");
-_Static_assert(sizeof(struct needletail_device) == 48, "a device entry has no padding");
+_Static_assert(sizeof(struct needletail_device) == 56, "a device entry has no padding");
+_Static_assert(sizeof(struct needletail_device_declaration) == 40, "a declaration has no padding");
 
 #endif

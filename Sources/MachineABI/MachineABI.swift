@@ -13,6 +13,8 @@ public typealias ImageNote = needletail_image_note
 public typealias ClockPage = needletail_clock
 /// One attached device; see `struct needletail_device`.
 public typealias DeviceEntry = needletail_device
+/// A device that an image declares; see `struct needletail_device_declaration`.
+public typealias DeviceDeclaration = needletail_device_declaration
 
 /// The size of a page in bytes, the granularity of every mapping (Intel SDM volume 3, 4.1).
 public let pageSize = 4096

@@ -27,6 +27,11 @@ static const struct layout_field fields[] = {
     FIELD(needletail_device, kind),
     FIELD(needletail_device, vector),
     FIELD(needletail_device, registers),
+    FIELD(needletail_device, flags),
+    FIELD(needletail_device, reserved),
+    FIELD(needletail_device_declaration, kind),
+    FIELD(needletail_device_declaration, flags),
+    FIELD(needletail_device_declaration, name),
 
     FIELD(needletail_boot_info, magic),
     FIELD(needletail_boot_info, version),
@@ -58,8 +63,12 @@ static const struct layout_field fields[] = {
 };
 
 static const struct layout_structure structures[] = {
-    STRUCTURE(needletail_image_note), STRUCTURE(needletail_clock),       STRUCTURE(needletail_device),
-    STRUCTURE(needletail_boot_info),  STRUCTURE(needletail_shared_page),
+    STRUCTURE(needletail_image_note),
+    STRUCTURE(needletail_clock),
+    STRUCTURE(needletail_device),
+    STRUCTURE(needletail_device_declaration),
+    STRUCTURE(needletail_boot_info),
+    STRUCTURE(needletail_shared_page),
 };
 
 const struct layout_field *layout_field_at(size_t index) { return index < COUNT(fields) ? &fields[index] : NULL; }

@@ -67,12 +67,21 @@ import Testing
         Field("pad", \ClockPage.pad, at: 30, size: 2),
       ]),
     Structure(
-      "needletail_device", DeviceEntry.self, size: 48, alignment: 8,
+      "needletail_device", DeviceEntry.self, size: 56, alignment: 8,
       [
         Field("name", \DeviceEntry.name, at: 0, size: 32),
         Field("kind", \DeviceEntry.kind, at: 32, size: 4),
         Field("vector", \DeviceEntry.vector, at: 36, size: 4),
         Field("registers", \DeviceEntry.registers, at: 40, size: 8),
+        Field("flags", \DeviceEntry.flags, at: 48, size: 4),
+        Field("reserved", \DeviceEntry.reserved, at: 52, size: 4),
+      ]),
+    Structure(
+      "needletail_device_declaration", DeviceDeclaration.self, size: 40, alignment: 4,
+      [
+        Field("kind", \DeviceDeclaration.kind, at: 0, size: 4),
+        Field("flags", \DeviceDeclaration.flags, at: 4, size: 4),
+        Field("name", \DeviceDeclaration.name, at: 8, size: 32),
       ]),
     Structure(
       "needletail_boot_info", BootInfo.self, size: 216, alignment: 8,

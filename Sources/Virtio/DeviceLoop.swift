@@ -1,0 +1,124 @@
+import CLinux
+import KVM
+
+/// Waits for the files of all devices, on one thread of its own that starts with the first of them; and holds the lock under
+/// which everything about devices happens, on that thread and on the vCPU's.
+///
+/// A machine whose devices never have to wait never has the thread.
+public final class DeviceLoop: @unchecked Sendable {
+  /// What to wait for.
+  public enum Readiness: Sendable {
+    case readable
+    case writable
+  }
+
+  private struct Watch {
+    let descriptor: Int32
+    let handler: () -> Void
+  }
+
+  // All of it is used under the lock only, but for `poller` and `wake`, which do not change once the thread runs.
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private var poller: Int32 = -1
+  /// Wakes the thread for it to end.
+  private var wake: Int32 = -1
+  private var watches: [Watch] = []
+  private var thread: pthread_t?
+  private var isEnding = false
+  private let startsThread: Bool
+
+  /// - Parameter startsThread: false for tests, which call `poll` themselves.
+  public init(startsThread: Bool = true) {
+    lock = .allocate(capacity: 1)
+    pthread_mutex_init(lock, nil)
+    self.startsThread = startsThread
+  }
+
+  deinit {
+    end()
+    pthread_mutex_destroy(lock)
+    lock.deallocate()
+  }
+
+  /// Runs `body` while nothing else happens to any device. Not reentrant.
+  public func withLock<Result: ~Copyable, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return try body()
+  }
+
+  /// Calls `handler`, with the lock held, whenever a descriptor is ready. Call with the lock held.
+  ///
+  /// - Parameters:
+  ///   - descriptor: stays the caller's, who stops watching it before closing it. One watch each.
+  ///   - handler: must take away what made the descriptor ready, or stop watching.
+  /// - Throws: EPERM for regular files, which are always ready (epoll_ctl(2)).
+  public func watch(
+    _ descriptor: Int32, for readiness: Readiness, handler: @escaping () -> Void
+  ) throws(SystemCallError) {
+    precondition(!watches.contains { $0.descriptor == descriptor }, "one watch for each descriptor")
+    if poller < 0 { poller = try valueOrErrno("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC))) }
+    _ = try valueOrErrno("epoll_ctl", linux_epoll_add(poller, descriptor, readiness == .readable ? 1 : 0))
+    watches.append(Watch(descriptor: descriptor, handler: handler))
+    if startsThread, thread == nil { try start() }
+  }
+
+  /// Forgets a descriptor. Call with the lock held; its handler is not called any more once this has returned.
+  public func stopWatching(_ descriptor: Int32) {
+    guard let index = watches.firstIndex(where: { $0.descriptor == descriptor }) else { return }
+    watches.remove(at: index)
+    _ = linux_epoll_remove(poller, descriptor)
+  }
+
+  /// Waits up to `timeout` milliseconds (-1: for ever) and serves what is ready; returns how many descriptors were.
+  @discardableResult
+  public func poll(timeout: Int32) -> Int {
+    guard poller >= 0 else { return 0 }
+    var ready = InlineArray<16, Int32>(repeating: -1)
+    var span = ready.mutableSpan
+    let count = span.withUnsafeMutableBufferPointer {
+      linux_epoll_wait(poller, $0.baseAddress, Int32($0.count), timeout)
+    }
+    guard count > 0 else { return 0 }
+    withLock {
+      // Looked up one by one: a handler may have stopped watching another descriptor.
+      for index in 0..<Int(count) { watches.first { $0.descriptor == ready[index] }?.handler() }
+    }
+    return Int(count)
+  }
+
+  /// Ends the thread. Call without the lock; nothing is watched any more when this returns.
+  public func end() {
+    if let thread {
+      withLock { isEnding = true }
+      var one: UInt64 = 1
+      _ = write(wake, &one, MemoryLayout<UInt64>.size)
+      pthread_join(thread, nil)
+      self.thread = nil
+    }
+    watches = []
+    if wake >= 0 { close(wake) }
+    if poller >= 0 { close(poller) }
+    wake = -1
+    poller = -1
+  }
+
+  private func start() throws(SystemCallError) {
+    wake = try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC)))
+    _ = try valueOrErrno("epoll_ctl", linux_epoll_add(poller, wake, 1))
+    var created = pthread_t()
+    // The thread ends before this object does: `end()` waits for it.
+    let result = linux_start_thread(
+      &created,
+      { argument in
+        Unmanaged<DeviceLoop>.fromOpaque(argument!).takeUnretainedValue().runThread()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    guard result == 0 else { throw SystemCallError("pthread_create", code: result) }
+    thread = created
+  }
+
+  private func runThread() {
+    while !withLock({ isEnding }) { poll(timeout: -1) }
+  }
+}
