@@ -2,6 +2,7 @@ import CKVM
 import CLinux
 import KVM
 import MachineABI
+import Virtio
 
 /// What a machine is made from.
 public struct MachineConfiguration: Sendable {
@@ -13,17 +14,24 @@ public struct MachineConfiguration: Sendable {
   public var randomizesAddresses: Bool
   /// Where the guest's output goes. The descriptor stays the caller's.
   public var consoleDescriptor: Int32
+  /// Where a console device's input comes from. The descriptor stays the caller's.
+  public var consoleInput: Int32
+  /// The block devices, by the names that the image declares.
+  public var blockDevices: [BlockAttachment]
 
   /// The sizes that `memorySize` may have, in bytes, both ends included.
   public static let memorySizes = MachineLayout.smallestMemory...MachineLayout.largestMemory
 
   public init(
-    arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1
+    arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1,
+    consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = []
   ) {
     self.arguments = arguments
     self.memorySize = memorySize
     self.randomizesAddresses = randomizesAddresses
     self.consoleDescriptor = consoleDescriptor
+    self.consoleInput = consoleInput
+    self.blockDevices = blockDevices
   }
 }
 
@@ -35,8 +43,9 @@ public struct Machine: ~Copyable {
   /// The most that the arguments may take, in bytes with their terminators: they are in the guest's memory.
   public static let argumentLimit = 64 << 10
 
-  // The order matters: what is declared first is destroyed first, and the kernel should let go of the memory before it is
-  // unmapped.
+  // The order matters: what is declared first is destroyed first. Devices must have let go of the memory, and so should the
+  // kernel, before it is unmapped.
+  private let bus: DeviceBus?
   private let vcpu: VCPU
   private let virtualMachine: VirtualMachine
   private let memory: GuestMemory
@@ -62,8 +71,10 @@ public struct Machine: ~Copyable {
     guard configuration.memorySize >= image.note.minimum_memory else {
       throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
     }
+    var devices = try AttachedDevices(image.devices, configuration)
     let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
     let layout = try MachineLayout(Self.demands(configuration, image, entropy))
+    devices.place(at: layout.deviceRegisters)
     let placement = ImagePlacement(image, layout)
 
     // Each step throws before the next handle is made, so that whatever was made is closed again.
@@ -82,6 +93,9 @@ public struct Machine: ~Copyable {
           number: 0, guestAddress: layout.slot.lowerBound, hostAddress: memory.slotMemory(),
           byteCount: layout.slot.count, isReadOnly: false))
     }
+    let registers = try orMachineError { () throws(SystemCallError) in
+      try Self.mapRegisters(layout, virtualMachine)
+    }
     timeline.mark(.memorySlot)
     let vcpu = try orMachineError { () throws(SystemCallError) in
       try virtualMachine.createSplitInterruptController()
@@ -91,7 +105,7 @@ public struct Machine: ~Copyable {
 
     Self.writeTables(image, to: memory, layout, placement)
     let khz = try orMachineError { () throws(SystemCallError) in
-      try Self.writeBootInfo(configuration.arguments, entropy, to: memory, layout, virtualMachine, vcpu)
+      try Self.writeBootInfo(configuration.arguments, devices.entries, entropy, to: memory, layout, virtualMachine, vcpu)
     }
     timeline.mark(.bootPages)
     try orMachineError { () throws(SystemCallError) in
@@ -100,6 +114,13 @@ public struct Machine: ~Copyable {
     }
     timeline.mark(.registers)
 
+    if let registers {
+      bus = DeviceBus(
+        devices.attachments, loop: devices.loop, console: devices.console, registers: registers,
+        memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender)
+    } else {
+      bus = nil
+    }
     self.vcpu = vcpu
     self.virtualMachine = virtualMachine
     self.memory = memory
@@ -115,9 +136,23 @@ public struct Machine: ~Copyable {
       linkBase: image.base, imageSize: image.size, imageWritableSize: ImagePlacement.writableSize(image),
       isPositionIndependent: image.isPositionIndependent, stackSize: image.note.stack_size,
       threadLocalsSize: image.threadLocals?.memorySize ?? 0,
-      threadLocalsAlignment: image.threadLocals?.alignment ?? 1,
-      bootInfoSize: UInt64(BootFacts.size(arguments: configuration.arguments)), memorySize: configuration.memorySize,
+      threadLocalsAlignment: image.threadLocals?.alignment ?? 1, deviceCount: image.devices.count,
+      bootInfoSize: UInt64(
+        BootFacts.size(arguments: configuration.arguments, deviceCount: image.devices.count)), memorySize: configuration.memorySize,
       placement: configuration.randomizesAddresses ? entropy.placement : nil)
+  }
+
+  /// The devices' register pages, which the guest reads as memory while its writes come to the monitor; nil without devices.
+  private static func mapRegisters(
+    _ layout: MachineLayout, _ virtualMachine: borrowing VirtualMachine
+  ) throws(SystemCallError) -> MemoryMapping? {
+    guard !layout.deviceSlot.isEmpty else { return nil }
+    let registers = try MemoryMapping(anonymous: layout.deviceSlot.count)
+    try virtualMachine.setMemorySlot(
+      MemorySlot(
+        number: 1, guestAddress: layout.deviceSlot.lowerBound, hostAddress: registers.baseAddress,
+        byteCount: layout.deviceSlot.count, isReadOnly: true))
+    return registers
   }
 
   static func writeTables(
@@ -127,7 +162,7 @@ public struct Machine: ~Copyable {
       tables: memory.host(layout.pageTables, count: layout.pageTableCount * pageSize)!,
       guestAddress: layout.pageTables, capacity: layout.pageTableCount)
     placement.map(image, in: &tables)
-    tables.map(layout.controlPage..<layout.controlPage + UInt64(pageSize), .init(isWritable: true))
+    tables.map(layout.deviceRegisters..<layout.controlPage + UInt64(pageSize), .init(isWritable: true))
     tables.map(layout.stackBase..<layout.bootInfo, .init(isWritable: true))
     tables.map(layout.bootInfo..<layout.systemPage, .init())
     tables.map(layout.systemPage..<layout.pageTables, .init(isWritable: true, isSupervisor: true))
@@ -139,7 +174,7 @@ public struct Machine: ~Copyable {
 
   /// Returns the time-stamp counter's frequency in kHz.
   private static func writeBootInfo(
-    _ arguments: [String], _ entropy: BootEntropy, to memory: borrowing GuestMemory, _ layout: MachineLayout,
+    _ arguments: [String], _ devices: [DeviceEntry], _ entropy: BootEntropy, to memory: borrowing GuestMemory, _ layout: MachineLayout,
     _ virtualMachine: borrowing VirtualMachine, _ vcpu: borrowing VCPU
   ) throws(SystemCallError) -> Int {
     let khz = try vcpu.timeStampCounterFrequency()
@@ -154,7 +189,7 @@ public struct Machine: ~Copyable {
       clock = try virtualMachine.clock().startingNow
     }
     BootFacts(
-      arguments: arguments, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds, entropy: entropy
+      arguments: arguments, devices: devices, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds, entropy: entropy
     ).write(to: memory, layout)
     return khz
   }
@@ -178,6 +213,10 @@ public struct Machine: ~Copyable {
   public mutating func run() throws(MachineError) -> MachineOutcome {
     do throws(SystemCallError) {
       let outcome = try runToEnd()
+      if let bus {
+        bus.drainConsole()
+        bus.end()
+      }
       switch (outcome, try console.drain(sharedPage, stopFlag: stopFlag)) {
       case (.exited, .closed): return .consoleClosed
       case (.exited, .stopped): return .stopped
@@ -196,10 +235,18 @@ public struct Machine: ~Copyable {
       exits.count(exit)
       endTimeStamp = linux_read_tsc()
       switch exit {
+      case .mmioWrite(let access) where layout.deviceSlot.contains(access.address):
+        bus!.write(access, offset: access.address - layout.deviceRegisters, posted: sharedPage)
+        switch bus!.consoleDelivery {
+        case .written: break
+        case .closed: return .consoleClosed
+        case .stopped: return .stopped
+        }
       case .mmioWrite(let access):
         let offset = access.address &- layout.controlPage
         switch (offset, access.byteCount) {
         case (UInt64(NEEDLETAIL_CONTROL_CONSOLE), 4):
+          bus?.drainConsole()
           switch try console.drain(sharedPage, stopFlag: stopFlag) {
           case .written: break
           case .closed: return .consoleClosed

@@ -45,6 +45,12 @@ enum Command: Equatable {
       switch name {
       case "--memory", "-m":
         options.memorySize = try MemorySize.parse(try value("a size such as 64M"), option: name)
+      case "--block":
+        let attachment = try BlockOption.parse(try value("NAME=PATH[,ro][,direct]"))
+        guard !options.blockDevices.contains(where: { $0.name == attachment.name }) else {
+          throw UsageError("run: --block names '\(attachment.name)' twice; expected each device once")
+        }
+        options.blockDevices.append(attachment)
       case "--report": options.reportPath = try value("a file's path, or - for standard error")
       case "--no-aslr": options.randomizesAddresses = false
       case "--help", "-h": if inline == nil { return .help(.run) }
@@ -108,12 +114,41 @@ struct UsageError: Error, Equatable {
 struct RunOptions: Equatable {
   var memorySize: UInt64 = 64 << 20
   var randomizesAddresses = true
+  var blockDevices: [BlockAttachment] = []
   /// Where to write the report; "-" is standard error.
   var reportPath: String?
   /// The image, then the guest's own arguments.
   var arguments: [String] = []
 
   var imagePath: String { arguments[0] }
+}
+
+/// Block devices as the command line has them.
+enum BlockOption {
+  /// Reads `NAME=PATH`, and behind it `,ro` and `,direct` in any order. A path may have commas: only these words at its end
+  /// are taken for options.
+  static func parse(_ text: String) throws(UsageError) -> BlockAttachment {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty else {
+      throw UsageError("run: --block is '\(text)'; expected NAME=PATH[,ro][,direct]")
+    }
+    var attachment = BlockAttachment(name: String(parts[0]), path: "")
+    var path = parts[1]
+    while true {
+      if path.hasSuffix(",ro") {
+        attachment.isReadOnly = true
+        path = path.dropLast(3)
+      } else if path.hasSuffix(",direct") {
+        attachment.isDirect = true
+        path = path.dropLast(7)
+      } else {
+        break
+      }
+    }
+    guard !path.isEmpty else { throw UsageError("run: --block is '\(text)'; expected a path behind '\(parts[0])='") }
+    attachment.path = String(path)
+    return attachment
+  }
 }
 
 /// Sizes as the command line has them.

@@ -240,8 +240,8 @@ import Testing
       $0.programHeaders[Index.note].p_offset = 0
       $0.programHeaders[Index.note].p_filesz = 0x4001
     },
-    ImageCase("a newer contract", message: ["contract_version", "2", "1"]) { $0.note.contract_version = 2 },
-    ImageCase("no contract", message: ["contract_version", "0", "1"]) { $0.note.contract_version = 0 },
+    ImageCase("a newer contract", message: ["contract_version", "3", "2"]) { $0.note.contract_version = 3 },
+    ImageCase("no contract", message: ["contract_version", "0", "2"]) { $0.note.contract_version = 0 },
     ImageCase("flags", message: ["flags", "0x80000000"]) { $0.note.flags = 0x8000_0000 },
     ImageCase("an unaligned trap table", message: ["trap_table", "0x2008", "16"]) { $0.note.trap_table = 0x2008 },
     ImageCase("a trap table in data", message: ["trap_table", "0x4000"]) { $0.note.trap_table = Place.data },
