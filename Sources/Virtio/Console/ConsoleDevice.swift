@@ -106,6 +106,8 @@ public final class ConsoleDevice: VirtioDevice {
   /// Moves input into the driver's buffers until there is no more of the one or the other.
   private func receive() {
     guard let queue = receiveQueue else { return }
+    // A buffer of a queue that is no more cannot be given back, so what was read into it would be lost.
+    if queue.isBroken || queue.size == 0 { receiveBuffer = nil }
     var completions = 0
     filling: while !hasEnded, let buffer = receiveBuffer ?? nextReceiveBuffer(queue) {
       receiveBuffer = buffer
