@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import CompilerPluginSupport
 import PackageDescription
 
 /// Everything is built in the Swift 6 language mode; these are the features beyond it.
@@ -44,7 +45,9 @@ let package = Package(
     // The guest half.
     .target(
       name: "CGuestKernel", cSettings: [.headerSearchPath("../CMachineABI")]),
-    .target(name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI"], swiftSettings: settings),
+    .macro(name: "NeedletailMacros", dependencies: ["MachineABI"], swiftSettings: settings),
+    .target(
+      name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros"], swiftSettings: settings),
     .executableTarget(
       name: "hello", dependencies: ["GuestKernel"], path: "Examples/hello", swiftSettings: settings),
     .executableTarget(

@@ -1,0 +1,31 @@
+/// A device that an image declares with `devices(_:)`.
+public enum DeclaredDevice: Sendable {
+  /// Storage. The name is 1 to 31 of A-Z a-z 0-9 . _ - and is what the program, and whoever runs it, call it by:
+  /// `needletail run --block NAME=PATH`.
+  case block(_ name: StaticString)
+  /// The monitor's standard input and output. Its name is "console".
+  case console
+  /// The host's randomness. Its name is "entropy".
+  case entropy
+}
+
+/// Declares the devices that a program needs: a monitor attaches these and no others, or does not run the image.
+///
+/// ```swift
+/// import GuestKernel
+///
+/// #devices(.console, .block("data"))
+///
+/// @main struct Program { ... }
+/// ```
+///
+/// It stands outside of types and functions, once in a file, in the program or in a library that it is built from. Names
+/// are unique within an image, which has one console and one entropy device at most, and 64 devices altogether; the
+/// names are written out as literals. What breaks these rules within one `#devices` is an error where it stands, what
+/// breaks them only across several of them is refused by the monitor.
+///
+/// The declarations become notes in the image (docs/boot-contract.md, section 2.8); they take no memory that the program
+/// sees, and no time. In an ordinary process they are nothing.
+@freestanding(declaration, names: named(needletailDevices))
+public macro devices(_ devices: DeclaredDevice...) =
+  #externalMacro(module: "NeedletailMacros", type: "Devices")
