@@ -71,10 +71,9 @@ public struct Machine: ~Copyable {
     guard configuration.memorySize >= image.note.minimum_memory else {
       throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
     }
-    var devices = try AttachedDevices(image.devices, configuration)
+    let devices = try AttachedDevices(image.devices, configuration)
     let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
     let layout = try MachineLayout(Self.demands(configuration, image, entropy))
-    devices.place(at: layout.deviceRegisters)
     let placement = ImagePlacement(image, layout)
 
     // Each step throws before the next handle is made, so that whatever was made is closed again.
@@ -105,7 +104,7 @@ public struct Machine: ~Copyable {
 
     Self.writeTables(image, to: memory, layout, placement)
     let khz = try orMachineError { () throws(SystemCallError) in
-      try Self.writeBootInfo(configuration.arguments, devices.entries, entropy, to: memory, layout, virtualMachine, vcpu)
+      try Self.writeBootInfo(configuration.arguments, devices.entries(registers: layout.deviceRegisters), entropy, to: memory, layout, virtualMachine, vcpu)
     }
     timeline.mark(.bootPages)
     try orMachineError { () throws(SystemCallError) in
@@ -115,8 +114,10 @@ public struct Machine: ~Copyable {
     timeline.mark(.registers)
 
     if let registers {
+      let loop = DeviceLoop()
+      let (attached, console) = devices.attach(loop: loop, stopFlag: vcpu.immediateExitFlag)
       bus = DeviceBus(
-        devices.attachments, loop: devices.loop, console: devices.console, registers: registers,
+        attached, console: console, loop: loop, registers: registers,
         memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender)
     } else {
       bus = nil
@@ -228,6 +229,16 @@ public struct Machine: ~Copyable {
     }
   }
 
+  /// How the machine ends when its output cannot be delivered.
+  private func ending(_ delivery: ConsoleDevice.Delivery) throws(SystemCallError) -> MachineOutcome? {
+    switch delivery {
+    case .written: nil
+    case .closed: .consoleClosed
+    case .stopped: .stopped
+    case .failed(let error): throw error
+    }
+  }
+
   private mutating func runToEnd() throws(SystemCallError) -> MachineOutcome {
     let collector = PanicCollector(layout: layout)
     while true {
@@ -237,16 +248,15 @@ public struct Machine: ~Copyable {
       switch exit {
       case .mmioWrite(let access) where layout.deviceSlot.contains(access.address):
         bus!.write(access, offset: access.address - layout.deviceRegisters, posted: sharedPage)
-        switch bus!.consoleDelivery {
-        case .written: break
-        case .closed: return .consoleClosed
-        case .stopped: return .stopped
-        }
+        if let ending = try ending(bus!.consoleDelivery) { return ending }
       case .mmioWrite(let access):
         let offset = access.address &- layout.controlPage
         switch (offset, access.byteCount) {
         case (UInt64(NEEDLETAIL_CONTROL_CONSOLE), 4):
-          bus?.drainConsole()
+          if let bus {
+            bus.drainConsole()
+            if let ending = try ending(bus.consoleDelivery) { return ending }
+          }
           switch try console.drain(sharedPage, stopFlag: stopFlag) {
           case .written: break
           case .closed: return .consoleClosed
@@ -289,6 +299,9 @@ public struct Machine: ~Copyable {
   public var imageBias: UInt64 { layout.imageBias }
   /// The lowest and the lowest unmapped address of the application's stack.
   public var stack: Range<UInt64> { layout.stackBase..<layout.stackTop }
+
+  /// What each device did so far, in the order in which the image declares them.
+  public var deviceActivity: [DeviceActivity] { bus?.activity ?? [] }
 
   /// The guest's milestones as host time stamps; 0 where one was not reached or not left intact.
   public func milestones() -> [UInt64] {

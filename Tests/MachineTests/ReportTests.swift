@@ -119,7 +119,7 @@ import Testing
     exits.count(.interrupted)
     exits.count(.shutdown)
     let text = RunReport(
-      processStart: processStart, timeline: timeline, outcome: outcome, exitStatus: 3, exits: exits,
+      processStart: processStart, timeline: timeline, outcome: outcome, exitStatus: 3, exits: exits, devices: devices,
       timeStampCounterKHz: khz, imagePath: imagePath, memorySize: 64 << 20
     ).json()
     return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])

@@ -5,13 +5,13 @@ import Virtio
 /// The devices of a machine: their register pages, the lock and the thread that they share, and the way from a write of the
 /// guest's to the device it is for.
 final class DeviceBus {
-  /// A device as the machine attaches it.
-  struct Attachment {
-    let name: String
+  /// A device, and what the image calls it.
+  struct Device {
+    let declaration: DeclaredDevice
     let device: any VirtioDevice
   }
 
-  private let names: [String]
+  private let declarations: [DeclaredDevice]
   private let transports: [MMIOTransport]
   private let loop: DeviceLoop
   private let console: ConsoleDevice?
@@ -19,22 +19,27 @@ final class DeviceBus {
   private let registers: MemoryMapping
 
   /// - Parameters:
+  ///   - devices: in the order of their register pages.
   ///   - registers: one page for each device.
   ///   - memory: what the devices may reach. It stays mapped until `end()` has returned.
   ///   - sender: usable until `end()` has returned.
   init(
-    _ attachments: [Attachment], loop: DeviceLoop, console: ConsoleDevice?, registers: consuming MemoryMapping,
+    _ devices: [Device], console: ConsoleDevice?, loop: DeviceLoop, registers: consuming MemoryMapping,
     memory: GuestRegions, sender: InterruptMessageSender
   ) {
-    precondition(registers.byteCount == attachments.count * pageSize)
-    names = attachments.map(\.name)
+    precondition(registers.byteCount == devices.count * pageSize)
+    declarations = devices.map { $0.declaration }
     let base = registers.baseAddress
-    transports = attachments.enumerated().map { index, attachment in
+    transports = devices.enumerated().map { index, attached in
       let vector = Self.vector(index)
-      return MMIOTransport(
-        device: attachment.device, registers: base + index * pageSize, memory: memory,
+      let transport = MMIOTransport(
+        device: attached.device, registers: base + index * pageSize, memory: memory,
         // It fails only for a machine without a local APIC; a guest that misses an interrupt hurts itself alone.
         interrupt: { try? sender.send(vector: vector) })
+      if let console, attached.device === console {
+        console.configurationChanged = { [unowned transport] in transport.configurationChanged() }
+      }
+      return transport
     }
     self.loop = loop
     self.console = console
@@ -83,11 +88,32 @@ final class DeviceBus {
     loop.withLock { console.drainTransmit() }
   }
 
+  /// What became of the console device's output so far.
+  var consoleDelivery: ConsoleDevice.Delivery {
+    guard let console else { return .written }
+    return loop.withLock { console.delivery }
+  }
+
+  /// What each device did so far.
+  var activity: [DeviceActivity] {
+    loop.withLock {
+      transports.enumerated().map { index, transport in
+        var activity = DeviceActivity(declarations[index])
+        for queue in transport.counters {
+          activity.requests += queue.chains
+          activity.notifications += queue.notifications
+          activity.interrupts += queue.interrupts
+        }
+        return activity
+      }
+    }
+  }
+
   /// Ends all that is in flight; nothing touches the guest's memory any more when this returns.
   func end() {
     loop.end()
     loop.withLock {
-      for transport in transports { transport.end() }
+      for transport in transports { transport.stop() }
     }
   }
 }
