@@ -10,7 +10,7 @@ import Testing
   typealias Index = ImageBuilder.Index
   static let base = ImageBuilder.base
 
-  @Test("refused", arguments: fileHeader + programHeaders + segments + notes + threadLocals + dynamic)
+  @Test("refused", arguments: fileHeader + programHeaders + segments + notes + devices + threadLocals + dynamic)
   func refused(_ refusal: ImageCase) throws {
     let file = try TemporaryFile(refusal.bytes)
     do throws(ImageError) {
@@ -200,7 +200,7 @@ import Testing
       $0.otherNotes = [ImageBuilder.encodedNote(owner: "GNU", type: 3, descriptor: [1, 2, 3])]
     },
     ImageCase("another type", message: ["Needletail note", "missing"]) {
-      $0.patches = [(Place.notes + 8, [2])]
+      $0.patches = [(Place.notes + 8, [3])]
     },
     ImageCase("an owner without its terminator", message: ["Needletail note", "missing"]) {
       $0.patches = [(Place.notes + 12 + 10, [0x78])]
