@@ -79,6 +79,8 @@ let package = Package(
       name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux"], swiftSettings: settings),
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
+    .testTarget(
+      name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )
