@@ -15,7 +15,8 @@ import Testing
   }
 
   private func answer(to text: String) throws -> JSON {
-    try #require(JSON(Array(NeedletailMacros.answer(try #require(JSON(Array(text.utf8)))).text.utf8)))
+    let message = try #require(JSON(Array(text.utf8)))
+    return try #require(JSON(Array(NeedletailMacros.answer(message).text.utf8)))
   }
 
   @Test func capability() throws {
