@@ -4,7 +4,7 @@ import KVM
 /// Two descriptors joined to each other.
 struct Ends: ~Copyable {
   /// What comes out here was written to `far`; where both ways are open, the other way round as well.
-  let near: Int32
+  private(set) var near: Int32
   private(set) var far: Int32
 
   private init(near: Int32, far: Int32) {
@@ -12,7 +12,7 @@ struct Ends: ~Copyable {
   }
 
   deinit {
-    close(near)
+    if near >= 0 { _ = CLinux.close(near) }
     if far >= 0 { _ = CLinux.close(far) }
   }
 
@@ -45,6 +45,11 @@ struct Ends: ~Copyable {
 
   func send(_ bytes: [UInt8]) throws {
     try bytes.withUnsafeBytes { try FileDescriptor.writeAll($0, to: far) }
+  }
+
+  mutating func closeNear() {
+    _ = CLinux.close(near)
+    near = -1
   }
 
   mutating func closeFar() {

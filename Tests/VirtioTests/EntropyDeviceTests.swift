@@ -1,83 +1,76 @@
-import MachineABI
 import Testing
 
 @testable import Virtio
 
 @Suite struct EntropyDeviceTests {
-  /// A device with its queue; the driver's chains are those posted before.
-  private static func started(_ plain: PlainQueue) -> EntropyDevice {
-    let device = EntropyDevice()
-    device.start(features: 0, queues: [plain.queue])
-    return device
+  private let device = EntropyDevice()
+  private let driver: MockDriver
+  private var queue: MockQueue { driver.queues[0] }
+
+  init() throws {
+    driver = MockDriver(device)
+    try driver.start()
   }
 
-  @Test func fillsWhatIsAskedForAndNothingElse() throws {
-    let plain = try PlainQueue()
-    let device = Self.started(plain)
-    let address = plain.postWritable(64)
-    device.queueNotified(0)
-    #expect(plain.takeUsed() == [.init(head: 0, written: 64)])
-    #expect(plain.interrupts == 1)
-    #expect(plain.bytes(at: address, count: 64) != [UInt8](repeating: 0, count: 64))
-    #expect(plain.bytes(at: address + 64, count: 64) == [UInt8](repeating: 0, count: 64))
+  @Test func fillsWhatIsAskedForAndNothingElse() {
+    let address = driver.memory.allocate(128)
+    queue.add([.writable(address, 64)])
+    queue.kick()
+    #expect(queue.collect().map(\.count) == [64])
+    #expect(driver.interruptCount == 1)
+    #expect(driver.memory.bytes(address, count: 64) != [UInt8](repeating: 0, count: 64))
+    #expect(driver.memory.bytes(address + 64, count: 64) == [UInt8](repeating: 0, count: 64))
   }
 
-  @Test func twoRequestsAreNotTheSameAndOneInterrupt() throws {
-    let plain = try PlainQueue()
-    let device = Self.started(plain)
-    let first = plain.postWritable(32)
-    let second = plain.postWritable(32, head: 1)
-    device.queueNotified(0)
-    #expect(plain.takeUsed() == [.init(head: 0, written: 32), .init(head: 1, written: 32)])
-    #expect(plain.bytes(at: first, count: 32) != plain.bytes(at: second, count: 32))
-    #expect(plain.interrupts == 1)
+  @Test func twoRequestsGetDifferentBytesAndOneInterrupt() {
+    let address = driver.memory.allocate(64)
+    queue.add([.writable(address, 32)])
+    queue.add([.writable(address + 32, 32)])
+    queue.kick()
+    #expect(queue.collect().map(\.count) == [32, 32])
+    #expect(driver.memory.bytes(address, count: 32) != driver.memory.bytes(address + 32, count: 32))
+    #expect(driver.interruptCount == 1)
   }
 
-  @Test func severalBuffersAreFilledInOrder() throws {
-    let plain = try PlainQueue()
-    let device = Self.started(plain)
-    let start = PlainQueue.buffers
-    plain.post([
-      .init(address: start, count: 16, isForDevice: true), .init(address: start + 0x100, count: 16, isForDevice: true),
-    ])
-    device.queueNotified(0)
-    #expect(plain.takeUsed() == [.init(head: 0, written: 32)])
-    #expect(plain.bytes(at: start + 0x100, count: 16) != [UInt8](repeating: 0, count: 16))
-    #expect(plain.bytes(at: start + 0x10, count: 16) == [UInt8](repeating: 0, count: 16))
+  @Test func severalBuffersAreFilled() {
+    let address = driver.memory.allocate(0x200)
+    queue.add([.writable(address, 16), .writable(address + 0x100, 16)])
+    queue.kick()
+    #expect(queue.collect().map(\.count) == [32])
+    let zeroes = [UInt8](repeating: 0, count: 16)
+    #expect(driver.memory.bytes(address, count: 16) != zeroes)
+    #expect(driver.memory.bytes(address + 16, count: 16) == zeroes)
+    #expect(driver.memory.bytes(address + 0x100, count: 16) != zeroes)
   }
 
-  /// All of memory, many times over, costs no more than the limit.
-  @Test func aRequestIsBounded() throws {
-    let plain = try PlainQueue()
-    let device = Self.started(plain)
-    plain.post(
-      (0..<8).map { _ in .init(address: PlainQueue.buffers, count: 1 << 20, isForDevice: true) })
-    device.queueNotified(0)
-    #expect(plain.takeUsed() == [.init(head: 0, written: UInt32(EntropyDevice.requestLimit))])
-    let behind = plain.bytes(at: PlainQueue.buffers + UInt64(EntropyDevice.requestLimit), count: 4096)
+  /// All of memory, several times over, costs no more than the limit.
+  @Test func aRequestIsBounded() {
+    let count = 0x4_0000
+    let address = driver.memory.allocate(count)
+    queue.add((0..<8).map { _ in .writable(address, count) })
+    queue.kick()
+    #expect(queue.collect().map(\.count) == [UInt32(EntropyDevice.requestLimit)])
+    let behind = driver.memory.bytes(address + UInt64(EntropyDevice.requestLimit), count: 4096)
     #expect(behind == [UInt8](repeating: 0, count: 4096))
   }
 
-  @Test func aBufferToReadBreaksTheQueue() throws {
-    let plain = try PlainQueue()
-    let device = Self.started(plain)
-    plain.post([
-      .init(address: PlainQueue.buffers, count: 16, isForDevice: false),
-      .init(address: PlainQueue.buffers + 16, count: 16, isForDevice: true),
-    ])
-    device.queueNotified(0)
-    #expect(plain.failure?.contains("entropy") == true)
-    #expect(plain.takeUsed() == [])
+  @Test(arguments: [true, false]) func aBufferThatIsNotForWritingBreaksTheDevice(isReadable: Bool) {
+    let address = driver.memory.allocate(16)
+    queue.add([isReadable ? .readable(address, 16) : .writable(address, 0)])
+    queue.kick()
+    #expect(queue.collect() == [])
+    #expect(driver.needsReset)
   }
 
-  @Test func aChainPostedBeforeTheStartIsServedAndNoneAfterTheStop() throws {
-    let plain = try PlainQueue()
-    plain.postWritable(8)
-    let device = Self.started(plain)
-    #expect(plain.takeUsed() == [.init(head: 0, written: 8)])
-    device.stop()
-    plain.postWritable(8)
+  @Test func nothingIsServedAfterAReset() throws {
+    let address = driver.memory.allocate(16)
+    let old = queue
+    driver.status = 0
+    old.add([.writable(address, 16)])
     device.queueNotified(0)
-    #expect(plain.takeUsed() == [])
+    #expect(old.collect() == [])
+    #expect(driver.memory.bytes(address, count: 16) == [UInt8](repeating: 0, count: 16))
+    try driver.start()
+    #expect(driver.queues[0].request([], writable: [16])?.count == 16)
   }
 }

@@ -1,5 +1,6 @@
 import KVM
 import MachineABI
+import Virtio
 
 /// Puts an image into a machine: its read-only part straight from the file, its data as a copy, both relocated.
 struct ImagePlacement {

@@ -37,7 +37,8 @@ final class DeviceBus {
         // It fails only for a machine without a local APIC; a guest that misses an interrupt hurts itself alone.
         interrupt: { try? sender.send(vector: vector) })
       if let console, attached.device === console {
-        console.configurationChanged = { [unowned transport] in transport.configurationChanged() }
+        // A cycle, which `end()` breaks.
+        console.configurationChanged = { transport.configurationChanged() }
       }
       return transport
     }
@@ -114,6 +115,7 @@ final class DeviceBus {
     loop.end()
     loop.withLock {
       for transport in transports { transport.stop() }
+      console?.configurationChanged = {}
     }
   }
 }
