@@ -19,9 +19,8 @@ public actor Storage<Device: BlockStorage> {
   private var changes = Changes()
   /// What a commit is writing now.
   private var changesBeingCommitted: Changes?
-  /// Who waits for the commit to be over, to begin another.
-  private var waiting: [UnsafeContinuation<Void, Never>] = []
-  private var isCommitting = false
+  /// There is one commit at a time.
+  private let commits = Turns()
 
   private init(_ log: sending Log<Device>) {
     self.log = log
@@ -122,8 +121,8 @@ public actor Storage<Device: BlockStorage> {
   ///   commit, or to be discarded. If it was the device that failed, a crash before the next commit has succeeded may find
   ///   the changes committed, all of them, or not.
   public func commit() async throws(Failure) {
-    await beginCommitting()
-    defer { endCommitting() }
+    await commits.begin()
+    defer { commits.end() }
     guard !changes.isEmpty else { return }
     let changes = changes
     changesBeingCommitted = changes
@@ -161,21 +160,6 @@ public actor Storage<Device: BlockStorage> {
     let limit = log.medium.ring.changesByteLimit
     guard byteCount <= limit else { throw .tooManyChanges(byteCount: Int(byteCount), limit: Int(limit)) }
     changes.set(key, to: change)
-  }
-
-  // MARK: One commit at a time
-
-  private func beginCommitting() async {
-    guard isCommitting else {
-      isCommitting = true
-      return
-    }
-    await withUnsafeContinuation { waiting.append($0) }
-  }
-
-  /// Lets the next one begin, in the order in which they came.
-  private func endCommitting() {
-    if waiting.isEmpty { isCommitting = false } else { waiting.removeFirst().resume() }
   }
 }
 
