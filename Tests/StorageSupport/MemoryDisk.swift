@@ -2,15 +2,21 @@ import Storage
 import Synchronization
 
 /// A device in memory that remembers what was done to it.
-final class MemoryDisk: BlockStorage {
-  struct Failure: Error, Equatable {
-    enum Operation: Equatable { case read, write, flush }
-    let operation: Operation
+public final class MemoryDisk: BlockStorage {
+  public struct Failure: Error, Equatable {
+    public enum Operation: Equatable { case read, write, flush }
+    public let operation: Operation
+
+    public init(operation: Operation) {
+      self.operation = operation
+    }
   }
 
-  enum Event: Equatable {
+  public enum Event: Equatable {
     case write(offset: Int, bytes: [UInt8])
     case flush
+    /// What was written since the last flush may be lost even if the next one succeeds.
+    case failedFlush
   }
 
   private struct State {
@@ -28,33 +34,37 @@ final class MemoryDisk: BlockStorage {
   }
 
   private let state: Mutex<State>
-  let byteCount: UInt64
+  /// Whether other tasks run while an operation does.
+  private let yields: Bool
+  public let byteCount: UInt64
 
-  init(byteCount: Int) {
+  public init(byteCount: Int, yields: Bool = false) {
+    self.yields = yields
     self.byteCount = UInt64(byteCount)
     state = Mutex(State(bytes: [UInt8](repeating: 0, count: byteCount)))
   }
 
-  init(_ bytes: [UInt8]) {
+  public init(_ bytes: [UInt8], yields: Bool = false) {
+    self.yields = yields
     byteCount = UInt64(bytes.count)
     state = Mutex(State(bytes: bytes))
   }
 
-  var bytes: [UInt8] { state.withLock { $0.bytes } }
-  var flushCount: Int { state.withLock { $0.flushCount } }
-  var writtenByteCount: Int { state.withLock { $0.writtenByteCount } }
+  public var bytes: [UInt8] { state.withLock { $0.bytes } }
+  public var flushCount: Int { state.withLock { $0.flushCount } }
+  public var writtenByteCount: Int { state.withLock { $0.writtenByteCount } }
 
-  func change(_ body: (inout [UInt8]) -> Void) {
+  public func change(_ body: (inout [UInt8]) -> Void) {
     state.withLock { state in body(&state.bytes) }
   }
 
   /// Begins to record writes and flushes.
-  func record() {
+  public func record() {
     state.withLock { $0.records = true }
   }
 
   /// What was recorded since the last call.
-  func takeTrace() -> [Event] {
+  public func takeTrace() -> [Event] {
     state.withLock { state in
       defer { state.trace = [] }
       return state.trace
@@ -62,7 +72,7 @@ final class MemoryDisk: BlockStorage {
   }
 
   /// Lets an operation fail after `count` more have succeeded.
-  func fail(after count: Int, staysBroken: Bool = false, sectorsOfFailingWrite: Int = 0) {
+  public func fail(after count: Int, staysBroken: Bool = false, sectorsOfFailingWrite: Int = 0) {
     state.withLock {
       $0.operationsBeforeFailure = count
       $0.staysBroken = staysBroken
@@ -70,7 +80,7 @@ final class MemoryDisk: BlockStorage {
     }
   }
 
-  func repair() {
+  public func repair() {
     state.withLock { $0.operationsBeforeFailure = nil }
   }
 
@@ -90,10 +100,10 @@ final class MemoryDisk: BlockStorage {
     precondition(Int(offset) + count <= state.bytes.count, "beyond the end: \(count) bytes at \(offset)")
   }
 
-  nonisolated(nonsending) func read(
+  public nonisolated(nonsending) func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) async throws(Failure) {
-    await Task.yield()
+    if yields { await Task.yield() }
     nonisolated(unsafe) let buffer = buffer
     let failed = state.withLock { state in
       Self.check(offset, buffer.count, in: state)
@@ -106,8 +116,8 @@ final class MemoryDisk: BlockStorage {
     if failed { throw Failure(operation: .read) }
   }
 
-  nonisolated(nonsending) func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) async throws(Failure) {
-    await Task.yield()
+  public nonisolated(nonsending) func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) async throws(Failure) {
+    if yields { await Task.yield() }
     nonisolated(unsafe) let buffer = buffer
     let failed = state.withLock { state in
       Self.check(offset, buffer.count, in: state)
@@ -125,13 +135,13 @@ final class MemoryDisk: BlockStorage {
     if failed { throw Failure(operation: .write) }
   }
 
-  nonisolated(nonsending) func flush() async throws(Failure) {
-    await Task.yield()
+  public nonisolated(nonsending) func flush() async throws(Failure) {
+    if yields { await Task.yield() }
     let failed = state.withLock { state in
-      guard !Self.fails(&state) else { return true }
-      state.flushCount += 1
-      if state.records { state.trace.append(.flush) }
-      return false
+      let fails = Self.fails(&state)
+      if !fails { state.flushCount += 1 }
+      if state.records { state.trace.append(fails ? .failedFlush : .flush) }
+      return fails
     }
     if failed { throw Failure(operation: .flush) }
   }

@@ -1,11 +1,11 @@
 import Storage
 
 /// What a store is compared with.
-typealias Pairs = [StorageKey: [UInt8]]
+public typealias Pairs = [StorageKey: [UInt8]]
 
 extension Storage {
   /// Everything that the store holds, read back.
-  func pairs() async throws(Failure) -> Pairs {
+  public func pairs() async throws(Failure) -> Pairs {
     var pairs: Pairs = [:]
     for key in list() {
       guard let value = try await get(key) else { continue }
@@ -16,18 +16,18 @@ extension Storage {
 }
 
 /// Random changes to a store, and the same to a dictionary.
-struct Workload {
-  var generator: SeededGenerator
+public struct Workload {
+  public var generator: SeededGenerator
   let keyCount: Int
   let valueByteCounts: ClosedRange<Int>
 
-  init(seed: UInt64, keyCount: Int, valueByteCounts: ClosedRange<Int>) {
+  public init(seed: UInt64, keyCount: Int, valueByteCounts: ClosedRange<Int>) {
     generator = SeededGenerator(seed: seed)
     self.keyCount = keyCount
     self.valueByteCounts = valueByteCounts
   }
 
-  mutating func change(_ store: Storage<MemoryDisk>, _ model: inout Pairs) async throws {
+  public mutating func change(_ store: Storage<MemoryDisk>, _ model: inout Pairs) async throws {
     let key = StorageKey("key \(Int.random(in: 0..<keyCount, using: &generator))")
     if Int.random(in: 0..<4, using: &generator) == 0 {
       try await store.delete(key)
