@@ -169,7 +169,8 @@ public final class BlockDevice: VirtioDevice {
     if let engine { return engine }
     do throws(SystemCallError) {
       let made = try makeEngine(file.descriptor.rawValue, Int(Self.queueSize))
-      try loop.watch(made.eventDescriptor, for: .readable) { [unowned self] in serveEngine() }
+      // The closure and with it the device live until `stop()`.
+      try loop.watch(made.eventDescriptor, for: .readable) { self.serveEngine() }
       engine = made
       return made
     } catch {
