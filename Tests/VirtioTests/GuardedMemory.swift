@@ -3,8 +3,8 @@ import Testing
 
 @testable import Virtio
 
-/// Guest memory in several regions, each between guard pages in the host, so that any byte touched outside is a SIGSEGV. The
-/// host mapping of the read-only region is PROT_READ.
+/// Guest memory in several regions, each between guard pages in the host, so that any byte touched outside is a
+/// SIGSEGV. The host mapping of the read-only region is PROT_READ.
 final class GuardedMemory {
   /// Where a region is in guest-physical addresses.
   struct Area {

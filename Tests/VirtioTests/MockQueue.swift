@@ -1,7 +1,7 @@
 @testable import Virtio
 
-/// The driver's side of a split virtqueue, from the text of virtio-1.2 §2.7 alone. The rings are in guest memory where tests
-/// can spoil them.
+/// The driver's side of a split virtqueue, from the text of virtio-1.2 §2.7 alone. The rings are in guest memory where
+/// tests can spoil them.
 final class MockQueue {
   /// One element of a buffer.
   struct Buffer: Equatable {
