@@ -76,6 +76,6 @@ let package = Package(
       name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux"], swiftSettings: settings),
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
-    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
+    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )
