@@ -95,7 +95,7 @@ import Testing
     try await store.set("damaged", to: [UInt8](repeating: 0xab, count: 100))
     try await store.set("whole", to: [7])
     try await store.commit()
-    let offset = disk.bytes.firstIndex(of: 0xab)!
+    let offset = disk.bytes.lastIndex(of: 0xab)! - 99
     disk.change { $0[offset + 50] = 0 }
     store = try await Storage.open(on: disk)
     for number in 0..<200 {
