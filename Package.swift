@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import CompilerPluginSupport
 import PackageDescription
 
 /// Everything is built in the Swift 6 language mode; these are the features beyond it.
@@ -33,9 +34,10 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CKVM"),
     .systemLibrary(name: "CELF"),
+    .systemLibrary(name: "CURing"),
     .target(name: "CDemangle"),
     .target(name: "KVM", dependencies: ["CKVM", "CLinux"], swiftSettings: settings),
-    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux"], swiftSettings: settings),
+    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux", "CURing"], swiftSettings: settings),
     .target(
       name: "Machine", dependencies: ["Virtio", "KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
       swiftSettings: settings),
@@ -44,7 +46,9 @@ let package = Package(
     // The guest half.
     .target(
       name: "CGuestKernel", cSettings: [.headerSearchPath("../CMachineABI")]),
-    .target(name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI"], swiftSettings: settings),
+    .macro(name: "NeedletailMacros", dependencies: ["MachineABI"], swiftSettings: settings),
+    .target(
+      name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros"], swiftSettings: settings),
     .executableTarget(
       name: "hello", dependencies: ["GuestKernel"], path: "Examples/hello", swiftSettings: settings),
     .executableTarget(
@@ -76,6 +80,8 @@ let package = Package(
       name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux"], swiftSettings: settings),
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
+    .testTarget(
+      name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )

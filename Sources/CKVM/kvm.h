@@ -28,6 +28,7 @@ static const unsigned long kvm_get_lapic = KVM_GET_LAPIC;
 static const unsigned long kvm_set_lapic = KVM_SET_LAPIC;
 static const unsigned long kvm_get_tsc_khz = KVM_GET_TSC_KHZ;
 static const unsigned long kvm_get_device_attr = KVM_GET_DEVICE_ATTR;
+static const unsigned long kvm_signal_msi = KVM_SIGNAL_MSI;
 
 // struct kvm_run is a header with a union behind it.
 static inline uint8_t *kvm_run_immediate_exit(struct kvm_run *run) { return &run->immediate_exit; }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pty.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -22,13 +23,18 @@
 #include <sys/platform/x86.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 static inline int linux_errno(void) { return errno; }
+static inline void linux_set_errno(int code) { errno = code; }
 // Newer than the headers of some distributions (Linux 5.14).
 static inline int linux_populate_write(void) { return 23; }
 static inline void *linux_map_failed(void) { return MAP_FAILED; }
@@ -44,6 +50,13 @@ static inline int linux_ioctl_pointer(int fd, unsigned long request, void *argum
 
 // Declared by unistd.h only under _GNU_SOURCE, which a module's header cannot define for itself.
 extern int pipe2(int ends[2], int flags);
+extern ssize_t preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags);
+
+// readv that fails with EAGAIN rather than wait, whatever the flags of a file that others may share say: RWF_NOWAIT is 8,
+// and the offset -1 means the file's own (preadv2(2)).
+static inline ssize_t linux_readv_without_waiting(int fd, const struct iovec *vectors, int count) {
+  return preadv2(fd, vectors, count, -1, 8);
+}
 
 // `sa_handler` is a macro over a union member.
 static inline int linux_sigaction(int signal, void (*handler)(int), int flags) {
@@ -52,6 +65,33 @@ static inline int linux_sigaction(int signal, void (*handler)(int), int flags) {
 }
 static inline int linux_ignore_signal(int signal) { return linux_sigaction(signal, SIG_IGN, 0); }
 static inline int linux_default_signal(int signal) { return linux_sigaction(signal, SIG_DFL, 0); }
+static inline int linux_signal_is_ignored(int signal) {
+  struct sigaction action;
+  return sigaction(signal, 0, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+// Lets a signal that waits through to this thread, now.
+static inline void linux_unblock_signal(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, 0);
+}
+// A descriptor that is readable when the signal has come; it comes to this thread no other way any more. Never waits.
+static inline int linux_open_signal(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, 0);
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+// The terminal's mode while a guest reads from it: a byte at a time, and the guest echoes. Signals, the translation of
+// carriage returns, flow control and everything about output stay as they are (termios(3)).
+static inline void linux_set_guest_input(struct termios *mode) {
+  mode->c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHOE | ECHOK | ECHONL | IEXTEN);
+  mode->c_cc[VMIN] = 1;
+  mode->c_cc[VTIME] = 0;
+}
 
 // The importer and glibc disagree about the type of the first argument.
 static inline int linux_setrlimit_cpu(const struct rlimit *limit) { return setrlimit(RLIMIT_CPU, limit); }
@@ -77,10 +117,14 @@ static inline int linux_epoll_wait(int poller, int *ready, int limit, int timeou
   return count;
 }
 
-// A thread that takes no signals: they are for the thread that runs the guest. Returns an error number.
+// A thread that takes no signals: they are for the thread that runs the guest. But for its own faults, whose handlers would
+// else be passed over; and for SIGTTIN, without which reading a terminal from the background is an error instead of a stop.
+// Returns an error number.
 static inline int linux_start_thread(pthread_t *thread, void *(*body)(void *), void *argument) {
   sigset_t all, before;
   sigfillset(&all);
+  static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, SIGTTIN};
+  for (unsigned i = 0; i < sizeof own / sizeof own[0]; i++) sigdelset(&all, own[i]);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int result = pthread_create(thread, NULL, body, argument);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,11 +1,11 @@
-// The boot contract, version 1: everything that a monitor and an image must agree on. docs/boot-contract.md is its reference.
+// The boot contract, version 2: everything that a monitor and an image must agree on. docs/boot-contract.md is its reference.
 //
 // This header is the single definition: the monitor and the guest kernel import it into Swift, the trap stubs and the
 // linker script's note follow its constants. It may be included from assembly.
 #pragma once
 
 // The contract's version. An image states the one it was built for; a monitor refuses every other.
-#define NEEDLETAIL_CONTRACT_VERSION 1
+#define NEEDLETAIL_CONTRACT_VERSION 2
 
 // MARK: The ELF note (owner "Needletail"), whose descriptor is struct needletail_image_note.
 #define NEEDLETAIL_NOTE_OWNER "Needletail"
@@ -35,6 +35,8 @@
 #define NEEDLETAIL_DEVICE_IS_RESET 1
 // Its interrupts are messages: the driver need not write InterruptACK.
 #define NEEDLETAIL_DEVICE_SENDS_MESSAGES 2
+// Its registers may be written through the shared page's posted writes.
+#define NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES 4
 
 // MARK: The control page: one MMIO page, 32-bit writes only; reads are undefined.
 // It lies in the page below the image's first one, so that position-independent trap stubs reach it without a register.
@@ -47,13 +49,15 @@
 // Writes the console buffer out and sets its length to zero.
 #define NEEDLETAIL_CONTROL_CONSOLE 0x08
 
-// MARK: The shared page: struct needletail_shared_page, the panic message, the console buffer.
+// MARK: The shared page: struct needletail_shared_page, the panic message, posted writes, the console buffer.
 #define NEEDLETAIL_SHARED_PAGE_SIZE 4096
 #define NEEDLETAIL_MILESTONE_COUNT 4
 #define NEEDLETAIL_PANIC_MESSAGE_OFFSET 48
 #define NEEDLETAIL_PANIC_MESSAGE_SIZE 464
-#define NEEDLETAIL_CONSOLE_BUFFER_OFFSET 512
-#define NEEDLETAIL_CONSOLE_BUFFER_SIZE 3584
+#define NEEDLETAIL_POSTED_WRITES_OFFSET 512
+#define NEEDLETAIL_POSTED_WRITE_LIMIT 32
+#define NEEDLETAIL_CONSOLE_BUFFER_OFFSET 768
+#define NEEDLETAIL_CONSOLE_BUFFER_SIZE 3328
 
 #define NEEDLETAIL_BOOT_INFO_MAGIC 0x4c54444e  // "NDTL"
 #define NEEDLETAIL_SEED_WORDS 8
@@ -140,11 +144,22 @@ struct needletail_shared_page {
   uint64_t milestones[NEEDLETAIL_MILESTONE_COUNT];
   uint32_t console_length;  // bytes waiting in the console buffer
   uint32_t panic_length;    // bytes of the panic message, UTF-8
-  uint64_t reserved;
+  uint32_t posted_count;    // posted writes that wait
+  uint32_t reserved;
+};
+
+// A write to a device's register that need not take effect before the next store to a register page: the monitor carries
+// out all that wait, in their order, ahead of that store. It spares the guest an exit for each.
+struct needletail_posted_write {
+  uint32_t offset;  // from the first device's register page
+  uint32_t value;
 };
 
 static inline char *needletail_shared_panic_message(struct needletail_shared_page *page) {
   return (char *)page + NEEDLETAIL_PANIC_MESSAGE_OFFSET;
+}
+static inline struct needletail_posted_write *needletail_shared_posted_writes(struct needletail_shared_page *page) {
+  return (struct needletail_posted_write *)((char *)page + NEEDLETAIL_POSTED_WRITES_OFFSET);
 }
 static inline char *needletail_shared_console(struct needletail_shared_page *page) {
   return (char *)page + NEEDLETAIL_CONSOLE_BUFFER_OFFSET;
@@ -152,7 +167,9 @@ static inline char *needletail_shared_console(struct needletail_shared_page *pag
 
 _Static_assert(sizeof(struct needletail_shared_page) == NEEDLETAIL_PANIC_MESSAGE_OFFSET, "the message follows");
 _Static_assert(
-    NEEDLETAIL_PANIC_MESSAGE_OFFSET + NEEDLETAIL_PANIC_MESSAGE_SIZE == NEEDLETAIL_CONSOLE_BUFFER_OFFSET &&
+    NEEDLETAIL_PANIC_MESSAGE_OFFSET + NEEDLETAIL_PANIC_MESSAGE_SIZE == NEEDLETAIL_POSTED_WRITES_OFFSET &&
+        NEEDLETAIL_POSTED_WRITES_OFFSET + NEEDLETAIL_POSTED_WRITE_LIMIT * sizeof(struct needletail_posted_write) ==
+            NEEDLETAIL_CONSOLE_BUFFER_OFFSET &&
         NEEDLETAIL_CONSOLE_BUFFER_OFFSET + NEEDLETAIL_CONSOLE_BUFFER_SIZE == NEEDLETAIL_SHARED_PAGE_SIZE,
     "the shared page is one page");
 _Static_assert(sizeof(struct needletail_clock) == 32, "KVM writes 32 bytes");

@@ -179,6 +179,13 @@ static inline void virtq_store64(void *address, uint64_t value) {
 static inline void virtq_store_release16(void *address, uint16_t value) {
   __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELEASE);
 }
+// One read of a descriptor, which may lie at any address when it is in an indirect table (section 2.7.5.3).
+static inline struct virtq_desc virtq_load_descriptor(const void *address) {
+  typedef uint64_t unaligned64 __attribute__((aligned(1)));
+  const volatile unaligned64 *halves = (const volatile unaligned64 *)address;
+  uint64_t buffer = halves[0], rest = halves[1];
+  return (struct virtq_desc){buffer, (uint32_t)rest, (uint16_t)(rest >> 32), (uint16_t)(rest >> 48)};
+}
 // Between publishing an index and reading the other side's wish to be told (section 2.7.13.4.1, 2.7.10): a store before a load.
 static inline void virtq_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 

@@ -32,6 +32,9 @@ public struct VirtualMachine: ~Copyable, Sendable {
     try enable(kvm_capability_with_argument(UInt32(KVM_CAP_SPLIT_IRQCHIP), pins), "KVM_CAP_SPLIT_IRQCHIP")
   }
 
+  /// What interrupts the guest, on any thread. The caller sees to it that it is not used when this machine is gone.
+  public var messageSender: InterruptMessageSender { InterruptMessageSender(virtualMachine: file.rawValue) }
+
   private func enable(_ capability: kvm_enable_cap, _ name: StaticString) throws(SystemCallError) {
     var capability = capability
     _ = try valueOrErrno(name, linux_ioctl_pointer(file.rawValue, kvm_enable_capability, &capability))

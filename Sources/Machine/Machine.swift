@@ -2,6 +2,7 @@ import CKVM
 import CLinux
 import KVM
 import MachineABI
+import Virtio
 
 /// What a machine is made from.
 public struct MachineConfiguration: Sendable {
@@ -13,17 +14,24 @@ public struct MachineConfiguration: Sendable {
   public var randomizesAddresses: Bool
   /// Where the guest's output goes. The descriptor stays the caller's.
   public var consoleDescriptor: Int32
+  /// Where a console device's input comes from. The descriptor stays the caller's.
+  public var consoleInput: Int32
+  /// The block devices, by the names that the image declares.
+  public var blockDevices: [BlockAttachment]
 
   /// The sizes that `memorySize` may have, in bytes, both ends included.
   public static let memorySizes = MachineLayout.smallestMemory...MachineLayout.largestMemory
 
   public init(
-    arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1
+    arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1,
+    consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = []
   ) {
     self.arguments = arguments
     self.memorySize = memorySize
     self.randomizesAddresses = randomizesAddresses
     self.consoleDescriptor = consoleDescriptor
+    self.consoleInput = consoleInput
+    self.blockDevices = blockDevices
   }
 }
 
@@ -35,8 +43,9 @@ public struct Machine: ~Copyable {
   /// The most that the arguments may take, in bytes with their terminators: they are in the guest's memory.
   public static let argumentLimit = 64 << 10
 
-  // The order matters: what is declared first is destroyed first, and the kernel should let go of the memory before it is
-  // unmapped.
+  // The order matters: what is declared first is destroyed first. Devices must have let go of the memory, and so should the
+  // kernel, before it is unmapped.
+  private let bus: DeviceBus?
   private let vcpu: VCPU
   private let virtualMachine: VirtualMachine
   private let memory: GuestMemory
@@ -62,6 +71,7 @@ public struct Machine: ~Copyable {
     guard configuration.memorySize >= image.note.minimum_memory else {
       throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
     }
+    let devices = try AttachedDevices(image.devices, configuration)
     let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
     let layout = try MachineLayout(Self.demands(configuration, image, entropy))
     let placement = ImagePlacement(image, layout)
@@ -82,6 +92,9 @@ public struct Machine: ~Copyable {
           number: 0, guestAddress: layout.slot.lowerBound, hostAddress: memory.slotMemory(),
           byteCount: layout.slot.count, isReadOnly: false))
     }
+    let registers = try orMachineError { () throws(SystemCallError) in
+      try Self.mapRegisters(layout, virtualMachine)
+    }
     timeline.mark(.memorySlot)
     let vcpu = try orMachineError { () throws(SystemCallError) in
       try virtualMachine.createSplitInterruptController()
@@ -91,7 +104,7 @@ public struct Machine: ~Copyable {
 
     Self.writeTables(image, to: memory, layout, placement)
     let khz = try orMachineError { () throws(SystemCallError) in
-      try Self.writeBootInfo(configuration.arguments, entropy, to: memory, layout, virtualMachine, vcpu)
+      try Self.writeBootInfo(configuration.arguments, devices.entries(registers: layout.deviceRegisters), entropy, to: memory, layout, virtualMachine, vcpu)
     }
     timeline.mark(.bootPages)
     try orMachineError { () throws(SystemCallError) in
@@ -100,6 +113,13 @@ public struct Machine: ~Copyable {
     }
     timeline.mark(.registers)
 
+    if let registers {
+      bus = devices.makeBus(
+        registers: registers, memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender,
+        stopFlag: vcpu.immediateExitFlag)
+    } else {
+      bus = nil
+    }
     self.vcpu = vcpu
     self.virtualMachine = virtualMachine
     self.memory = memory
@@ -115,9 +135,23 @@ public struct Machine: ~Copyable {
       linkBase: image.base, imageSize: image.size, imageWritableSize: ImagePlacement.writableSize(image),
       isPositionIndependent: image.isPositionIndependent, stackSize: image.note.stack_size,
       threadLocalsSize: image.threadLocals?.memorySize ?? 0,
-      threadLocalsAlignment: image.threadLocals?.alignment ?? 1,
-      bootInfoSize: UInt64(BootFacts.size(arguments: configuration.arguments)), memorySize: configuration.memorySize,
+      threadLocalsAlignment: image.threadLocals?.alignment ?? 1, deviceCount: image.devices.count,
+      bootInfoSize: UInt64(
+        BootFacts.size(arguments: configuration.arguments, deviceCount: image.devices.count)), memorySize: configuration.memorySize,
       placement: configuration.randomizesAddresses ? entropy.placement : nil)
+  }
+
+  /// The devices' register pages, which the guest reads as memory while its writes come to the monitor; nil without devices.
+  private static func mapRegisters(
+    _ layout: MachineLayout, _ virtualMachine: borrowing VirtualMachine
+  ) throws(SystemCallError) -> MemoryMapping? {
+    guard !layout.deviceSlot.isEmpty else { return nil }
+    let registers = try MemoryMapping(anonymous: layout.deviceSlot.count)
+    try virtualMachine.setMemorySlot(
+      MemorySlot(
+        number: 1, guestAddress: layout.deviceSlot.lowerBound, hostAddress: registers.baseAddress,
+        byteCount: layout.deviceSlot.count, isReadOnly: true))
+    return registers
   }
 
   static func writeTables(
@@ -127,7 +161,7 @@ public struct Machine: ~Copyable {
       tables: memory.host(layout.pageTables, count: layout.pageTableCount * pageSize)!,
       guestAddress: layout.pageTables, capacity: layout.pageTableCount)
     placement.map(image, in: &tables)
-    tables.map(layout.controlPage..<layout.controlPage + UInt64(pageSize), .init(isWritable: true))
+    tables.map(layout.deviceRegisters..<layout.controlPage + UInt64(pageSize), .init(isWritable: true))
     tables.map(layout.stackBase..<layout.bootInfo, .init(isWritable: true))
     tables.map(layout.bootInfo..<layout.systemPage, .init())
     tables.map(layout.systemPage..<layout.pageTables, .init(isWritable: true, isSupervisor: true))
@@ -139,7 +173,7 @@ public struct Machine: ~Copyable {
 
   /// Returns the time-stamp counter's frequency in kHz.
   private static func writeBootInfo(
-    _ arguments: [String], _ entropy: BootEntropy, to memory: borrowing GuestMemory, _ layout: MachineLayout,
+    _ arguments: [String], _ devices: [DeviceEntry], _ entropy: BootEntropy, to memory: borrowing GuestMemory, _ layout: MachineLayout,
     _ virtualMachine: borrowing VirtualMachine, _ vcpu: borrowing VCPU
   ) throws(SystemCallError) -> Int {
     let khz = try vcpu.timeStampCounterFrequency()
@@ -154,7 +188,7 @@ public struct Machine: ~Copyable {
       clock = try virtualMachine.clock().startingNow
     }
     BootFacts(
-      arguments: arguments, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds, entropy: entropy
+      arguments: arguments, devices: devices, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds, entropy: entropy
     ).write(to: memory, layout)
     return khz
   }
@@ -178,6 +212,10 @@ public struct Machine: ~Copyable {
   public mutating func run() throws(MachineError) -> MachineOutcome {
     do throws(SystemCallError) {
       let outcome = try runToEnd()
+      if let bus {
+        bus.drainConsole()
+        bus.end()
+      }
       switch (outcome, try console.drain(sharedPage, stopFlag: stopFlag)) {
       case (.exited, .closed): return .consoleClosed
       case (.exited, .stopped): return .stopped
@@ -189,6 +227,16 @@ public struct Machine: ~Copyable {
     }
   }
 
+  /// How the machine ends when its output cannot be delivered.
+  private func ending(_ delivery: ConsoleDevice.Delivery) throws(SystemCallError) -> MachineOutcome? {
+    switch delivery {
+    case .written: nil
+    case .closed: .consoleClosed
+    case .stopped: .stopped
+    case .failed(let error): throw error
+    }
+  }
+
   private mutating func runToEnd() throws(SystemCallError) -> MachineOutcome {
     let collector = PanicCollector(layout: layout)
     while true {
@@ -196,10 +244,17 @@ public struct Machine: ~Copyable {
       exits.count(exit)
       endTimeStamp = linux_read_tsc()
       switch exit {
+      case .mmioWrite(let access) where layout.deviceSlot.contains(access.address):
+        bus!.write(access, offset: access.address - layout.deviceRegisters, posted: sharedPage)
+        if let ending = try ending(bus!.consoleDelivery) { return ending }
       case .mmioWrite(let access):
         let offset = access.address &- layout.controlPage
         switch (offset, access.byteCount) {
         case (UInt64(NEEDLETAIL_CONTROL_CONSOLE), 4):
+          if let bus {
+            bus.drainConsole()
+            if let ending = try ending(bus.consoleDelivery) { return ending }
+          }
           switch try console.drain(sharedPage, stopFlag: stopFlag) {
           case .written: break
           case .closed: return .consoleClosed
@@ -242,6 +297,9 @@ public struct Machine: ~Copyable {
   public var imageBias: UInt64 { layout.imageBias }
   /// The lowest and the lowest unmapped address of the application's stack.
   public var stack: Range<UInt64> { layout.stackBase..<layout.stackTop }
+
+  /// What each device did so far, in the order in which the image declares them.
+  public var deviceActivity: [DeviceActivity] { bus?.activity ?? [] }
 
   /// The guest's milestones as host time stamps; 0 where one was not reached or not left intact.
   public func milestones() -> [UInt64] {

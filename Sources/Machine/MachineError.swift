@@ -12,6 +12,8 @@ public enum MachineError: Error {
   case fixedPlacement(memory: UInt64, limit: UInt64)
   /// The arguments take this many bytes, which is too many.
   case argumentsTooLong(Int)
+  /// The devices are not those that the image declares, or one's file cannot serve.
+  case device(AttachmentError)
   /// A system call failed.
   case system(SystemCallError)
 
@@ -28,6 +30,7 @@ public enum MachineError: Error {
       "memory size is \(memory >> 10)K; expected at most \(limit >> 10)K for an image that is not placed at random"
     case .argumentsTooLong(let size):
       "the arguments take \(size) bytes; expected at most \(Machine.argumentLimit)"
+    case .device(let error): error.description
     case .system(let error): error.description
     }
   }

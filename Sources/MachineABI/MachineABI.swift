@@ -13,6 +13,8 @@ public typealias ImageNote = needletail_image_note
 public typealias ClockPage = needletail_clock
 /// One attached device; see `struct needletail_device`.
 public typealias DeviceEntry = needletail_device
+/// A register write that waits in the shared page; see `struct needletail_posted_write`.
+public typealias PostedWrite = needletail_posted_write
 /// A device that an image declares; see `struct needletail_device_declaration`.
 public typealias DeviceDeclaration = needletail_device_declaration
 

@@ -51,12 +51,17 @@ enum HelpTopic: Equatable {
       needletail run [options] IMAGE [ARG...]
 
       Options come before IMAGE. Everything after it goes to the guest as it is; '--' ends the options.
-      The guest's output is written to standard output. SIGINT and SIGTERM stop the guest, a second one at once.
+      An image declares its devices: a console is standard input and output, entropy is the host's, and every block
+      device needs a --block of its name. The guest's output is written to standard output. SIGINT and SIGTERM stop the guest, a second one at once.
 
     OPTIONS
       --memory SIZE, -m SIZE
           The guest's writable memory: data, stack, heap and page tables. A number with K, M or G, a multiple of 4K
           from 2M to 16G; 64M if not given. Pages that the guest never touches take nothing from the host.
+      --block NAME=PATH[,ro][,direct]
+          Attach a regular file or a block device, of a whole number of 512-byte sectors, as the block device that the
+          image declares as NAME. ',ro' lets the guest read only. ',direct' passes the host's page cache by. The file is
+          locked: one machine writes it, or any number read it. Once for each device.
       --no-aslr
           Put image and memory at the same addresses every time, the image where it was linked unless the memory is too
           large for that; for debugging.

@@ -32,7 +32,8 @@ struct RunCommand {
     }
     timeline.mark(.openImage)
     let configuration = MachineConfiguration(
-      arguments: options.arguments, memorySize: options.memorySize, randomizesAddresses: options.randomizesAddresses)
+      arguments: options.arguments, memorySize: options.memorySize, randomizesAddresses: options.randomizesAddresses,
+      blockDevices: options.blockDevices)
     var machine = try Machine(configuration, image: image, timeline: &timeline)
     StopSignals.handle(settingFlag: machine.stopFlag)
     defer { StopSignals.forgetFlag() }
@@ -55,6 +56,7 @@ struct RunCommand {
         RunReport(
           processStart: Self.processStart(at: timeline.start, khz: machine.timeStampCounterKHz), timeline: timeline,
           outcome: outcome, exitStatus: status.code, exits: machine.exits,
+          devices: machine.deviceActivity,
           timeStampCounterKHz: machine.timeStampCounterKHz, imagePath: options.imagePath,
           memorySize: options.memorySize),
         to: report)

@@ -27,7 +27,10 @@ enum StopSignals {
   }
 
   private static func receive(_ signal: Int32) {
-    if received != 0 { _exit(128 + signal) }
+    if received != 0 {
+      TerminalMode.leave()
+      _exit(128 + signal)
+    }
     received = signal
     stopFlag?.pointee = 1
   }

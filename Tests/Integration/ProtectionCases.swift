@@ -81,7 +81,7 @@ func protectionCases() -> [Case] {
         let run = try session.monitor.run("probe", ["lie-about-lengths"])
         try run.expect(status: 134)
         try run.expect(
-          run.stdout.utf8.count == 3584, "the console buffer's 3584 bytes", got: "\(run.stdout.utf8.count)")
+          run.stdout.utf8.count == 3328, "the console buffer's 3328 bytes", got: "\(run.stdout.utf8.count)")
         try run.expect(run.stderr.utf8.count < 10_000, "a report of usual size", got: "\(run.stderr.utf8.count) bytes")
       },
     ]

@@ -59,7 +59,10 @@ static const struct layout_field fields[] = {
     FIELD(needletail_shared_page, milestones),
     FIELD(needletail_shared_page, console_length),
     FIELD(needletail_shared_page, panic_length),
+    FIELD(needletail_shared_page, posted_count),
     FIELD(needletail_shared_page, reserved),
+    FIELD(needletail_posted_write, offset),
+    FIELD(needletail_posted_write, value),
 };
 
 static const struct layout_structure structures[] = {
@@ -69,6 +72,7 @@ static const struct layout_structure structures[] = {
     STRUCTURE(needletail_device_declaration),
     STRUCTURE(needletail_boot_info),
     STRUCTURE(needletail_shared_page),
+    STRUCTURE(needletail_posted_write),
 };
 
 const struct layout_field *layout_field_at(size_t index) { return index < COUNT(fields) ? &fields[index] : NULL; }

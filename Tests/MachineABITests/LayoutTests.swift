@@ -115,12 +115,19 @@ import Testing
         Field("milestones", \SharedPage.milestones, at: 0, size: 32),
         Field("console_length", \SharedPage.console_length, at: 32, size: 4),
         Field("panic_length", \SharedPage.panic_length, at: 36, size: 4),
-        Field("reserved", \SharedPage.reserved, at: 40, size: 8),
+        Field("posted_count", \SharedPage.posted_count, at: 40, size: 4),
+        Field("reserved", \SharedPage.reserved, at: 44, size: 4),
+      ]),
+    Structure(
+      "needletail_posted_write", PostedWrite.self, size: 8, alignment: 4,
+      [
+        Field("offset", \PostedWrite.offset, at: 0, size: 4),
+        Field("value", \PostedWrite.value, at: 4, size: 4),
       ]),
   ]
 
   @Test func contractVersion() {
-    #expect(NEEDLETAIL_CONTRACT_VERSION == 1)
+    #expect(NEEDLETAIL_CONTRACT_VERSION == 2)
   }
 
   @Test(arguments: structures) func swiftHasTheLayout(_ structure: Structure) {
@@ -170,8 +177,8 @@ import Testing
     #expect(NEEDLETAIL_MILESTONE_COUNT == 4)
     #expect(NEEDLETAIL_PANIC_MESSAGE_OFFSET == 48)
     #expect(NEEDLETAIL_PANIC_MESSAGE_SIZE == 464)
-    #expect(NEEDLETAIL_CONSOLE_BUFFER_OFFSET == 512)
-    #expect(NEEDLETAIL_CONSOLE_BUFFER_SIZE == 3584)
+    #expect(NEEDLETAIL_CONSOLE_BUFFER_OFFSET == 768)
+    #expect(NEEDLETAIL_CONSOLE_BUFFER_SIZE == 3328)
     #expect(NEEDLETAIL_SEED_WORDS == 8)
     #expect(pageSize == 4096)
   }

@@ -42,7 +42,7 @@ import Testing
       ])
   }
 
-  @Test("variations that are right too", arguments: variations)
+  @Test("variations that are right too", arguments: variations + devices)
   func variation(_ variation: ImageCase) throws {
     let file = try TemporaryFile(variation.bytes)
     do throws(ImageError) {
@@ -87,7 +87,7 @@ import Testing
       $0.otherNotes = [
         ImageBuilder.encodedNote(owner: "GNU", type: 3, descriptor: [UInt8](repeating: 7, count: 20)),
         ImageBuilder.encodedNote(owner: "Xen", type: 18, descriptor: [0, 0, 0x20, 0]),
-        ImageBuilder.encodedNote(owner: "Needletail", type: 2, descriptor: [1]),
+        ImageBuilder.encodedNote(owner: "Needletail", type: 3, descriptor: [1]),
         ImageBuilder.encodedNote(owner: "needletail", type: 1, descriptor: [1]),
       ]
     },

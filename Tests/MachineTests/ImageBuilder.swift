@@ -41,6 +41,8 @@ struct ImageBuilder {
   /// Each already encoded; `note` goes behind them.
   var otherNotes: [[UInt8]] = []
   var hasNote = true
+  /// Their notes go behind `note`.
+  private(set) var devices: [DeviceDeclaration] = []
   /// Without the final DT_NULL.
   var dynamic: [(tag: Int32, value: UInt64)]
   var rela: [Elf64_Rela] = []
@@ -117,6 +119,29 @@ struct ImageBuilder {
     Elf64_Rela(r_offset: offset, r_info: UInt64(R_X86_64_RELATIVE), r_addend: addend)
   }
 
+  /// Declares a device, and makes the contract's note say that there are some.
+  mutating func declare(_ kind: Int32, _ name: String, _ change: (inout DeviceDeclaration) -> Void = { _ in }) {
+    var declaration = DeviceDeclaration(kind: UInt32(kind), name: Array(name.utf8))!
+    change(&declaration)
+    devices.append(declaration)
+    note.flags = UInt32(NEEDLETAIL_IMAGE_DECLARES_DEVICES)
+  }
+
+  /// Links the image somewhere else than at `base`; it has no relocations then.
+  mutating func link(at address: UInt64) {
+    for index in programHeaders.indices { programHeaders[index].p_vaddr -= Self.base - address }
+    header.e_entry -= Self.base - address
+    relr = []
+    dynamic = []
+  }
+
+  /// Puts the notes where there is room for many: behind everything.
+  mutating func moveNotesToTail() {
+    tail = notes
+    programHeaders[Index.note].p_offset = Place.end
+    programHeaders[Index.note].p_filesz = UInt64(tail.count)
+  }
+
   /// A note of the usual layout, padded to four bytes.
   static func encodedNote(owner: String, type: UInt32, descriptor: [UInt8]) -> [UInt8] {
     var bytes = encoded(UInt32(owner.utf8.count + 1)) + encoded(UInt32(descriptor.count)) + encoded(type)
@@ -131,12 +156,20 @@ struct ImageBuilder {
     withUnsafeBytes(of: value) { Array($0) }
   }
 
-  var bytes: [UInt8] {
+  private var notes: [UInt8] {
     var notes = otherNotes.flatMap { $0 }
     if hasNote {
       notes += Self.encodedNote(
         owner: NEEDLETAIL_NOTE_OWNER, type: UInt32(NEEDLETAIL_NOTE_CONTRACT), descriptor: Self.encoded(note))
     }
+    for device in devices {
+      notes += Self.encodedNote(
+        owner: NEEDLETAIL_NOTE_OWNER, type: UInt32(NEEDLETAIL_NOTE_DEVICE), descriptor: Self.encoded(device))
+    }
+    return notes
+  }
+
+  var bytes: [UInt8] {
     let entries = dynamic + [(DT_NULL, 0)]
     var headers = programHeaders
     if headers.indices.contains(Index.note) {

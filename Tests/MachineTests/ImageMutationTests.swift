@@ -1,5 +1,6 @@
 import CLinux
 import KVM
+import MachineABI
 import Testing
 
 @testable import Machine
@@ -10,9 +11,21 @@ import Testing
   static let path = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" } + "/out/hello.elf"
 
   @Test func tenThousandMutations() throws {
-    let bytes = try contents()
-    var mutator = ImageMutator(
-      bytes, structures: try ImageMutator.structures(of: Self.path, bytes), seed: 0x6e65_6564_6c65)
+    try mutate(try contents(), structures: { try ImageMutator.structures(of: Self.path, $0) }, seed: 0x6e65_6564_6c65)
+  }
+
+  /// Only the notes are damaged, which say what devices there are.
+  @Test func tenThousandMutationsOfDeclarations() throws {
+    var builder = ImageBuilder()
+    builder.declare(VIRTIO_ID_CONSOLE, "console")
+    builder.declare(VIRTIO_ID_BLOCK, "data")
+    builder.declare(VIRTIO_ID_BLOCK, "0123456789.abcdefghij_KLMNOPQ-x")
+    let notes = Int(ImageBuilder.Place.notes)
+    try mutate(builder.bytes, structures: { _ in [notes..<notes + 56 + 3 * 64] }, seed: 0x6465_7669_6365)
+  }
+
+  private func mutate(_ bytes: [UInt8], structures: ([UInt8]) throws -> [Range<Int>], seed: UInt64) throws {
+    var mutator = ImageMutator(bytes, structures: try structures(bytes), seed: seed)
     let file = try TemporaryFile()
     var accepted = 0
     for number in 0..<10_000 {
@@ -48,6 +61,12 @@ import Testing
     let names = SymbolTable(of: image)
     _ = names?.symbol(at: image.entry)
     try image.relocate(memory, bias: 0x1000)
+    let devices = image.devices
+    #expect(devices.isEmpty == (image.note.flags == 0))
+    #expect(Set(devices.map(\.name)).count == devices.count)
+    for device in devices {
+      #expect(DeviceDeclaration(kind: device.kind.virtioID, name: Array(device.name.utf8)) != nil)
+    }
   }
 
   private func contents() throws -> [UInt8] {

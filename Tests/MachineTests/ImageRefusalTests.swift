@@ -10,7 +10,7 @@ import Testing
   typealias Index = ImageBuilder.Index
   static let base = ImageBuilder.base
 
-  @Test("refused", arguments: fileHeader + programHeaders + segments + notes + threadLocals + dynamic)
+  @Test("refused", arguments: fileHeader + programHeaders + segments + notes + devices + threadLocals + dynamic)
   func refused(_ refusal: ImageCase) throws {
     let file = try TemporaryFile(refusal.bytes)
     do throws(ImageError) {
@@ -200,7 +200,7 @@ import Testing
       $0.otherNotes = [ImageBuilder.encodedNote(owner: "GNU", type: 3, descriptor: [1, 2, 3])]
     },
     ImageCase("another type", message: ["Needletail note", "missing"]) {
-      $0.patches = [(Place.notes + 8, [2])]
+      $0.patches = [(Place.notes + 8, [3])]
     },
     ImageCase("an owner without its terminator", message: ["Needletail note", "missing"]) {
       $0.patches = [(Place.notes + 12 + 10, [0x78])]
@@ -240,8 +240,8 @@ import Testing
       $0.programHeaders[Index.note].p_offset = 0
       $0.programHeaders[Index.note].p_filesz = 0x4001
     },
-    ImageCase("a newer contract", message: ["contract_version", "2", "1"]) { $0.note.contract_version = 2 },
-    ImageCase("no contract", message: ["contract_version", "0", "1"]) { $0.note.contract_version = 0 },
+    ImageCase("a newer contract", message: ["contract_version", "3", "2"]) { $0.note.contract_version = 3 },
+    ImageCase("no contract", message: ["contract_version", "0", "2"]) { $0.note.contract_version = 0 },
     ImageCase("flags", message: ["flags", "0x80000000"]) { $0.note.flags = 0x8000_0000 },
     ImageCase("an unaligned trap table", message: ["trap_table", "0x2008", "16"]) { $0.note.trap_table = 0x2008 },
     ImageCase("a trap table in data", message: ["trap_table", "0x4000"]) { $0.note.trap_table = Place.data },

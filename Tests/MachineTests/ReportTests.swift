@@ -110,7 +110,7 @@ import Testing
 @Suite struct RunReportTests {
   private func report(
     _ timeline: Timeline, outcome: MachineOutcome = .exited(0), khz: Int = 2_000_000, processStart: UInt64? = nil,
-    imagePath: String = "hello.elf"
+    imagePath: String = "hello.elf", devices: [DeviceActivity] = []
   ) throws -> [String: Any] {
     var exits = ExitCounts()
     exits.count(.mmioWrite(MMIOAccess(address: 0, byteCount: 4, data: 0)))
@@ -119,10 +119,25 @@ import Testing
     exits.count(.interrupted)
     exits.count(.shutdown)
     let text = RunReport(
-      processStart: processStart, timeline: timeline, outcome: outcome, exitStatus: 3, exits: exits,
+      processStart: processStart, timeline: timeline, outcome: outcome, exitStatus: 3, exits: exits, devices: devices,
       timeStampCounterKHz: khz, imagePath: imagePath, memorySize: 64 << 20
     ).json()
     return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+  }
+
+  @Test func devicesByName() throws {
+    var activity = DeviceActivity(DeclaredDevice(kind: .block, name: "data"))
+    activity.requests = 7
+    activity.notifications = 3
+    activity.interrupts = .max
+    let report = try report(Timeline(), devices: [activity])
+    let devices = try #require(report["devices"] as? [String: [String: Any]])
+    #expect(Array(devices.keys) == ["data"])
+    #expect(devices["data"]?["kind"] as? String == "block")
+    #expect(devices["data"]?["requests"] as? Int == 7)
+    #expect(devices["data"]?["notifications"] as? Int == 3)
+    #expect(devices["data"]?["interrupts"] as? Int == .max)
+    #expect(try self.report(Timeline())["devices"] == nil)
   }
 
   @Test func members() throws {

@@ -1,3 +1,4 @@
+import Machine
 import Testing
 
 @testable import Monitor
@@ -9,10 +10,12 @@ import Testing
   }
 
   private static func run(
-    _ arguments: [String] = ["a.elf"], memory: UInt64 = 64 << 20, aslr: Bool = true, report: String? = nil
+    _ arguments: [String] = ["a.elf"], memory: UInt64 = 64 << 20, aslr: Bool = true, blocks: [BlockAttachment] = [],
+    report: String? = nil
   ) -> Command {
     .run(
-      RunOptions(memorySize: memory, randomizesAddresses: aslr, reportPath: report, arguments: arguments))
+      RunOptions(
+        memorySize: memory, randomizesAddresses: aslr, blockDevices: blocks, reportPath: report, arguments: arguments))
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
@@ -34,6 +37,12 @@ import Testing
     Case(["run", "--memory=8M", "a.elf"], run(memory: 8 << 20)),
     Case(["run", "-m", "8M", "a.elf"], run(memory: 8 << 20)),
     Case(["run", "-m=8M", "a.elf"], run(memory: 8 << 20)),
+    Case(
+      ["run", "--block", "data=d.img", "--block=log=/x/l,ro", "a.elf"],
+      run(blocks: [.init(name: "data", path: "d.img"), .init(name: "log", path: "/x/l", isReadOnly: true)])),
+    Case(
+      ["run", "--block", "d=a=b,c,direct,ro", "a.elf"],
+      run(blocks: [.init(name: "d", path: "a=b,c", isReadOnly: true, isDirect: true)])),
     Case(["run", "--report", "r.json", "a.elf"], run(report: "r.json")),
     Case(["run", "--report=r.json", "a.elf"], run(report: "r.json")),
     Case(["run", "--report", "-", "a.elf"], run(report: "-")),
@@ -98,6 +107,14 @@ import Testing
     (["run", "--memory="], "run: --memory is ''; expected a number with K, M or G, such as 64M"),
     (["run", "-m", "many", "a"], "run: -m is 'many'; expected a number with K, M or G, such as 64M"),
     (["run", "--memory", "1M", "a"], "run: --memory is '1M'; expected a multiple of 4K from 2M to 16G"),
+    (["run", "--block"], "run: option --block needs a value: NAME=PATH[,ro][,direct]"),
+    (["run", "--block", "data", "a"], "run: --block is 'data'; expected NAME=PATH[,ro][,direct]"),
+    (["run", "--block", "=x", "a"], "run: --block is '=x'; expected NAME=PATH[,ro][,direct]"),
+    (["run", "--block", "d=,ro", "a"], "run: --block is 'd=,ro'; expected a path behind 'd='"),
+    (
+      ["run", "--block", "d=x", "--block", "d=y", "a"],
+      "run: --block names 'd' twice; expected each device once"
+    ),
     (["run", "--no-aslr=1", "a"], "run: option --no-aslr takes no value; got '1'"),
     (["run", "--no-aslr=", "a"], "run: option --no-aslr takes no value; got ''"),
     (["run", "--help=x"], "run: option --help takes no value; got 'x'"),

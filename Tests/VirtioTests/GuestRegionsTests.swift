@@ -3,7 +3,7 @@ import Testing
 @testable import Virtio
 
 @Suite struct GuestRegionsTests {
-  private static let host = UnsafeMutableRawPointer.allocate(byteCount: 0x4000, alignment: 4096)
+  nonisolated(unsafe) private static let host = UnsafeMutableRawPointer.allocate(byteCount: 0x4000, alignment: 4096)
 
   @Test func neighboursThatContinueEachOtherAreOne() {
     let regions = GuestRegions([

@@ -1,5 +1,6 @@
 import KVM
 import MachineABI
+import Virtio
 
 /// Puts an image into a machine: its read-only part straight from the file, its data as a copy, both relocated.
 struct ImagePlacement {
@@ -76,6 +77,24 @@ struct ImagePlacement {
     let count = Int(template.fileSize)
     let source = memory.host(template.address &+ layout.imageBias, count: count)!
     memory.host(layout.threadLocals, count: count)!.copyMemory(from: source, byteCount: count)
+  }
+
+  /// What devices may reach: the memory that the application itself may read or write, nothing of ring 0's.
+  func deviceRegions(_ image: borrowing Image, in memory: borrowing GuestMemory) -> GuestRegions {
+    var regions: [GuestRegion] = []
+    func add(_ range: Range<UInt64>, isWritable: Bool, _ memory: borrowing GuestMemory) {
+      regions.append(
+        GuestRegion(range: range, host: memory.host(range.lowerBound, count: range.count)!, isWritable: isWritable))
+    }
+    for segment in image.segments where segment.memorySize > 0 && !segment.isSupervisor {
+      add(
+        segment.address &+ layout.imageBias..<segment.pageEnd &+ layout.imageBias,
+        isWritable: segment.protection.isWritable, memory)
+    }
+    add(layout.stackBase..<layout.bootInfo, isWritable: true, memory)
+    add(layout.bootInfo..<layout.systemPage, isWritable: false, memory)
+    add(layout.heap..<layout.memoryEnd, isWritable: true, memory)
+    return GuestRegions(regions)
   }
 
   /// Maps every segment with what it allows.

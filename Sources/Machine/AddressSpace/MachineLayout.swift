@@ -2,10 +2,10 @@ import MachineABI
 
 /// Where everything of a machine lies in guest-physical addresses, which are its virtual addresses too.
 ///
-/// From the lowest address up: control page, image, a gap, and the writable memory: stack, thread-local storage, shared page,
+/// From the lowest address up: device registers, control page, image, a gap, and the writable memory: stack, thread-local storage, shared page,
 /// boot information, system page, page tables, heap. The page tables are not mapped at all. docs/boot-contract.md, "Memory".
 ///
-/// All of it but the control page is one memory slot: KVM makes the creation of every slot wait for the end of a grace
+/// All of it but device registers and control page is one memory slot: KVM makes the creation of every slot wait for the end of a grace
 /// period, 50 µs on an idle host and milliseconds on a busy one (docs/performance.md, "One memory slot").
 struct MachineLayout: Equatable {
   /// Where the image's lowest segment goes.
@@ -16,6 +16,8 @@ struct MachineLayout: Equatable {
   let imageSize: UInt64
   /// The control page, an address without memory.
   let controlPage: UInt64
+  /// The first device's register page; one page for each device, up to the control page.
+  let deviceRegisters: UInt64
   /// The machine's writable memory in bytes, the image's data included.
   let machineMemory: UInt64
   /// The start of the writable memory that is not the image's.
@@ -44,6 +46,8 @@ struct MachineLayout: Equatable {
   var stackBase: UInt64 { memoryBase }
   var memoryEnd: UInt64 { memoryBase + memorySize }
   var heapSize: UInt64 { memoryEnd - heap }
+  /// The slot of the register pages; empty without devices.
+  var deviceSlot: Range<UInt64> { deviceRegisters..<controlPage }
 
   /// What a layout is made from.
   struct Demands {
@@ -55,7 +59,8 @@ struct MachineLayout: Equatable {
     var stackSize: UInt64
     var threadLocalsSize: UInt64
     var threadLocalsAlignment: UInt64
-    /// The boot information with its arguments, in bytes.
+    var deviceCount = 0
+    /// The boot information with devices and arguments, in bytes.
     var bootInfoSize: UInt64
     /// The machine's whole writable memory, in bytes.
     var memorySize: UInt64
@@ -101,6 +106,7 @@ struct MachineLayout: Equatable {
     imageBase = Self.placeImage(demands)
     imageBias = imageBase &- demands.linkBase
     controlPage = imageBase - UInt64(NEEDLETAIL_CONTROL_PAGE_DISTANCE)
+    deviceRegisters = controlPage - UInt64(demands.deviceCount) * page
 
     let alignment = max(demands.threadLocalsAlignment, Self.threadControlBlockSize)
     // Variant II: the storage ends where FS points, its size rounded up to its own alignment.
@@ -127,7 +133,7 @@ struct MachineLayout: Equatable {
     while true {
       let heap = pageTables + UInt64(count) * page
       let needed = Self.pageTableCount(
-        image: controlPage..<imageBase + imageSize,
+        image: deviceRegisters..<imageBase + imageSize,
         memory: memoryBase..<max(memoryBase + memorySize, heap + Self.smallestHeap), heap: heap)
       if needed <= count { break }
       count = needed
@@ -153,13 +159,15 @@ struct MachineLayout: Equatable {
       // A movable image may be linked so low that page 0 would be its control page, or be mapped; and there may be too much
       // memory to fit between it and the local APIC.
       let end = demands.linkBase + demands.imageSize + gap.lowerBound + demands.memorySize
-      return demands.linkBase >= ImageLimits.lowestFixedAddress && end <= localAPIC
-        ? demands.linkBase : window.lowerBound
+      let devices = UInt64(demands.deviceCount) * UInt64(pageSize)
+      return demands.linkBase >= ImageLimits.lowestFixedAddress + devices && end <= localAPIC
+        ? demands.linkBase : window.lowerBound + devices
     }
-    // Whole pages; one below stays free for the control page.
+    // Whole pages; those below stay free for the control page and the devices.
+    let below = 1 + UInt64(demands.deviceCount)
     let span = demands.imageSize + gap.upperBound + demands.memorySize
-    let choices = (window.upperBound - window.lowerBound - span) / UInt64(pageSize) - 1
-    return window.lowerBound + UInt64(pageSize) * (1 + placement.image % choices)
+    let choices = (window.upperBound - window.lowerBound - span) / UInt64(pageSize) - below
+    return window.lowerBound + UInt64(pageSize) * (below + placement.image % choices)
   }
 
   private static func gap(_ demands: Demands) -> UInt64 {

@@ -40,6 +40,9 @@ public struct Image: ~Copyable, Sendable {
   public var size: UInt64 { contents.segments[contents.segments.count - 1].pageEnd - base }
   /// The image's note. Its `minimum_memory` is whatever the image says, up to 2^64 - 1.
   public var note: ImageNote { contents.note }
+  /// What the image declares, in its order: at most `NEEDLETAIL_DEVICE_LIMIT` devices with different names, one console
+  /// and one entropy device among them at most.
+  public var devices: [DeclaredDevice] { contents.devices }
   /// The initial thread-local storage, if the image has any.
   public var threadLocals: ThreadLocalTemplate? { contents.threadLocals }
 
@@ -62,12 +65,13 @@ public struct Image: ~Copyable, Sendable {
   }
 }
 
-/// What an image's headers, note and dynamic section say.
+/// What an image's headers, notes and dynamic section say.
 struct ImageContents: Sendable {
   let segments: [Segment]
   let entry: UInt64
   let isPositionIndependent: Bool
   let note: ImageNote
+  let devices: [DeclaredDevice]
   let threadLocals: ThreadLocalTemplate?
   let relocations: RelocationTables
 
@@ -75,11 +79,19 @@ struct ImageContents: Sendable {
     let headers = try ImageHeaders(of: image)
     try headers.checkFileHeader()
     var table = try ImageSegments(headers, of: image)
-    note = try ImageNotes(headers, of: image).requireContract()
+    let notes = try ImageNotes(headers, of: image)
+    note = try notes.requireContract()
+    devices = try notes.requireDevices()
     entry = headers.file.e_entry
     try table.placeCode(entry: entry, note: note)
     segments = table.segments
     isPositionIndependent = headers.file.e_type == ET_DYN
+    let lowest = ImageLimits.lowestFixedAddress(deviceCount: devices.count)
+    guard isPositionIndependent || segments[0].address >= lowest else {
+      throw Refusal(
+        "lowest p_vaddr", segments[0].address,
+        expected: "at least \(lowest.hexadecimal), as the register pages of \(devices.count) devices lie below it")
+    }
     threadLocals = try ThreadLocalTemplate(headers, in: segments)
     relocations = try RelocationTables(headers, of: image, in: segments)
   }

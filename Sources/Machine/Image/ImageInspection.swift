@@ -43,7 +43,9 @@ private struct ImageInspection {
       do throws(Refusal) { contents = try ImageContents(of: file) } catch { contents = nil }
       describeSegments(headers.program, supervisor: contents?.segments.first { $0.isSupervisor })
       do throws(Refusal) {
-        describe(try ImageNotes(headers, of: file).contract)
+        let notes = try ImageNotes(headers, of: file)
+        describe(notes.contract)
+        for declaration in notes.declarations { describe(declaration) }
       } catch {
         add("note", "not readable: \(error.reason)")
       }
@@ -84,6 +86,11 @@ private struct ImageInspection {
     add("", "trap table at base + \(note.trap_table.hexadecimal)")
     add("", "minimum memory \(note.minimum_memory) bytes")
     add("", "stack size \(note.stack_size) bytes")
+  }
+
+  private mutating func describe(_ declaration: DeviceDeclaration) {
+    let kind = DeclaredDevice.Kind(virtioID: declaration.kind)?.name ?? "kind \(declaration.kind)"
+    add("device", kind.padded(to: 9) + (declaration.nameText ?? "(its name is not readable)"))
   }
 
   /// Does what a run does with the image, up to its relocations.

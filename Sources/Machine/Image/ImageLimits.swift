@@ -1,3 +1,5 @@
+import MachineABI
+
 /// How large the parts of an image may be. Every limit stops a file of a few bytes from asking for unbounded work or
 /// memory.
 public enum ImageLimits {
@@ -5,9 +7,16 @@ public enum ImageLimits {
   public static let span: UInt64 = 1 << 30
   /// All link-time addresses lie below this one (32 GiB), so that no sum of addresses and sizes can overflow.
   public static let addressEnd: UInt64 = 1 << 35
-  /// The lowest address of an image that cannot be moved: page 0 stays unmapped, and the pages that catch
-  /// null pointers with an offset do too.
+  /// The lowest address of an image that cannot be moved and declares no device: page 0 stays unmapped, and the pages
+  /// that catch null pointers with an offset do too.
   public static let lowestFixedAddress: UInt64 = 0x10000
+  /// The lowest address of an image that cannot be moved: each device's register page, below the control page, takes one
+  /// page more.
+  ///
+  /// - Parameter deviceCount: at most `NEEDLETAIL_DEVICE_LIMIT`.
+  public static func lowestFixedAddress(deviceCount: Int) -> UInt64 {
+    lowestFixedAddress + UInt64(deviceCount * pageSize)
+  }
   /// Program headers; their table must fit into the page that the loader reads.
   public static let programHeaders: UInt64 = 64
   /// Bytes of one `PT_NOTE`: stops a walk over notes as long as the file.

@@ -3,9 +3,11 @@ import CLinux
 import KVM
 import MachineABI
 
-/// Finds Needletail's note among an image's notes.
+/// Finds Needletail's notes among an image's notes.
 struct ImageNotes {
   private(set) var contract: ImageNote?
+  /// As the file has them, in its order; at most `NEEDLETAIL_DEVICE_LIMIT`.
+  private(set) var declarations: [DeviceDeclaration] = []
 
   /// Reads every `PT_NOTE`. Notes of other owners are passed over: build IDs, properties, a PVH entry.
   init(_ headers: borrowing ImageHeaders, of image: borrowing ImageFile) throws(Refusal) {
@@ -46,15 +48,33 @@ struct ImageNotes {
           expected: "to lie within the segment's \(UInt64(bytes.count).hexadecimal) bytes")
       }
       offset = next
-      guard note.n_type == UInt32(NEEDLETAIL_NOTE_CONTRACT),
-        isOwner(UnsafeRawBufferPointer(rebasing: bytes[name..<name + Int(note.n_namesz)]))
-      else { continue }
-      guard contract == nil else { throw Refusal("Needletail note count", "2 or more", expected: "1") }
-      guard Int(note.n_descsz) == MemoryLayout<ImageNote>.size else {
-        throw Refusal("note n_descsz", "\(note.n_descsz)", expected: "\(MemoryLayout<ImageNote>.size)")
+      guard isOwner(UnsafeRawBufferPointer(rebasing: bytes[name..<name + Int(note.n_namesz)])) else { continue }
+      let value = UnsafeRawBufferPointer(rebasing: bytes[descriptor..<descriptor + Int(note.n_descsz)])
+      switch note.n_type {
+      case UInt32(NEEDLETAIL_NOTE_CONTRACT): try readContract(value)
+      case UInt32(NEEDLETAIL_NOTE_DEVICE): try readDevice(value)
+      default: continue
       }
-      contract = bytes.loadUnaligned(fromByteOffset: descriptor, as: ImageNote.self)
     }
+  }
+
+  private mutating func readContract(_ descriptor: UnsafeRawBufferPointer) throws(Refusal) {
+    guard contract == nil else { throw Refusal("Needletail note count", "2 or more", expected: "1") }
+    guard descriptor.count == MemoryLayout<ImageNote>.size else {
+      throw Refusal("note n_descsz", "\(descriptor.count)", expected: "\(MemoryLayout<ImageNote>.size)")
+    }
+    contract = descriptor.loadUnaligned(as: ImageNote.self)
+  }
+
+  private mutating func readDevice(_ descriptor: UnsafeRawBufferPointer) throws(Refusal) {
+    guard descriptor.count == MemoryLayout<DeviceDeclaration>.size else {
+      throw Refusal("device note n_descsz", "\(descriptor.count)", expected: "\(MemoryLayout<DeviceDeclaration>.size)")
+    }
+    guard declarations.count < Int(NEEDLETAIL_DEVICE_LIMIT) else {
+      throw Refusal(
+        "device note count", "\(NEEDLETAIL_DEVICE_LIMIT + 1) or more", expected: "at most \(NEEDLETAIL_DEVICE_LIMIT)")
+    }
+    declarations.append(descriptor.loadUnaligned(as: DeviceDeclaration.self))
   }
 
   /// Whether a note's name is ours, its terminator included.
@@ -64,7 +84,7 @@ struct ImageNotes {
     return memcmp(name.baseAddress!, owner.utf8Start, owner.utf8CodeUnitCount) == 0
   }
 
-  /// The note, with every field checked that can be checked without the segments.
+  /// The contract's note, with every field checked that can be checked without the segments.
   func requireContract() throws(Refusal) -> ImageNote {
     guard let note = contract else {
       throw Refusal("Needletail note", "missing", expected: "1 (the image was not linked for this monitor)")
@@ -72,7 +92,13 @@ struct ImageNotes {
     guard note.contract_version == UInt32(NEEDLETAIL_CONTRACT_VERSION) else {
       throw Refusal("note contract_version", "\(note.contract_version)", expected: "\(NEEDLETAIL_CONTRACT_VERSION)")
     }
-    guard note.flags == 0 else { throw Refusal("note flags", UInt64(note.flags), expected: "0") }
+    // A monitor that knows no device notes passes them over; the flag is what makes it refuse the image.
+    let flags = declarations.isEmpty ? 0 : UInt32(NEEDLETAIL_IMAGE_DECLARES_DEVICES)
+    guard note.flags == flags else {
+      throw Refusal(
+        "note flags", UInt64(note.flags),
+        expected: "\(UInt64(flags).hexadecimal), as there are \(declarations.count) device notes")
+    }
     guard note.stack_size.isPageAligned, note.stack_size >= ImageLimits.leastStackSize,
       note.stack_size <= ImageLimits.stackSize
     else {
@@ -81,5 +107,22 @@ struct ImageNotes {
         expected: "a multiple of \(pageSize) from \(ImageLimits.leastStackSize) to \(ImageLimits.stackSize)")
     }
     return note
+  }
+
+  /// The devices that the image declares, in its order.
+  func requireDevices() throws(Refusal) -> [DeclaredDevice] {
+    var devices: [DeclaredDevice] = []
+    devices.reserveCapacity(declarations.count)
+    for (index, declaration) in declarations.enumerated() {
+      let device = try DeclaredDevice(declaration, number: index + 1)
+      guard !devices.contains(where: { $0.name == device.name }) else {
+        throw Refusal("device name", "'\(device.name)' in two device notes", expected: "a name in one")
+      }
+      guard device.kind == .block || !devices.contains(where: { $0.kind == device.kind }) else {
+        throw Refusal("device note count of kind \(device.kind.name)", "2 or more", expected: "at most 1")
+      }
+      devices.append(device)
+    }
+    return devices
   }
 }

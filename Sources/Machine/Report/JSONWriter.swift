@@ -6,6 +6,15 @@ struct JSONWriter {
   private var needsComma = false
 
   mutating func object(_ name: StaticString? = nil, _ members: (inout JSONWriter) -> Void) {
+    object(quoted: name.map { "\"\($0)\"" }, members)
+  }
+
+  /// An object under a name that is not known beforehand.
+  mutating func object(named name: String, _ members: (inout JSONWriter) -> Void) {
+    object(quoted: Self.quoted(name), members)
+  }
+
+  private mutating func object(quoted name: String?, _ members: (inout JSONWriter) -> Void) {
     begin(name)
     text += "{"
     depth += 1
@@ -19,19 +28,19 @@ struct JSONWriter {
   }
 
   mutating func member(_ name: StaticString, _ value: Int) {
-    begin(name)
+    begin("\"\(name)\"")
     text += value.description
   }
 
   mutating func member(_ name: StaticString, _ value: String) {
-    begin(name)
+    begin("\"\(name)\"")
     text += Self.quoted(value)
   }
 
-  private mutating func begin(_ name: StaticString?) {
+  private mutating func begin(_ name: String?) {
     if needsComma { text += "," }
     if depth > 0 { newLine() }
-    if let name { text += "\"\(name)\": " }
+    if let name { text += name + ": " }
     needsComma = true
   }
 

@@ -8,6 +8,7 @@ public struct RunReport {
   public var outcome: MachineOutcome
   public var exitStatus: Int32
   public var exits: ExitCounts
+  public var devices: [DeviceActivity]
   /// Ticks of the host's time-stamp counter per millisecond.
   public var timeStampCounterKHz: Int
   public var imagePath: String
@@ -15,13 +16,14 @@ public struct RunReport {
 
   public init(
     processStart: UInt64?, timeline: Timeline, outcome: MachineOutcome, exitStatus: Int32, exits: ExitCounts,
-    timeStampCounterKHz: Int, imagePath: String, memorySize: UInt64
+    devices: [DeviceActivity], timeStampCounterKHz: Int, imagePath: String, memorySize: UInt64
   ) {
     self.processStart = processStart
     self.timeline = timeline
     self.outcome = outcome
     self.exitStatus = exitStatus
     self.exits = exits
+    self.devices = devices
     self.timeStampCounterKHz = timeStampCounterKHz
     self.imagePath = imagePath
     self.memorySize = memorySize
@@ -41,6 +43,18 @@ public struct RunReport {
         counts.member("interrupted", exits.interruptions)
         counts.member("other", exits.others)
         counts.member("total", exits.total)
+      }
+      if !devices.isEmpty {
+        report.object("devices") { list in
+          for device in devices {
+            list.object(named: device.name) { counts in
+              counts.member("kind", device.kind.name)
+              counts.member("requests", Int(clamping: device.requests))
+              counts.member("notifications", Int(clamping: device.notifications))
+              counts.member("interrupts", Int(clamping: device.interrupts))
+            }
+          }
+        }
       }
       report.object("phases_ns") { phases in
         if let processStart { phases.member("process_start", Int(clamping: processStart)) }

@@ -1,0 +1,121 @@
+import KVM
+import MachineABI
+import Virtio
+
+/// The devices of a machine: their register pages, the lock and the thread that they share, and the way from a write of the
+/// guest's to the device it is for.
+final class DeviceBus {
+  /// A device, and what the image calls it.
+  struct Device {
+    let declaration: DeclaredDevice
+    let device: any VirtioDevice
+  }
+
+  private let declarations: [DeclaredDevice]
+  private let transports: [MMIOTransport]
+  private let loop: DeviceLoop
+  private let console: ConsoleDevice?
+  /// The pages behind the register slot. Declared last, so that what writes them is gone when they are unmapped.
+  private let registers: MemoryMapping
+
+  /// - Parameters:
+  ///   - devices: in the order of their register pages.
+  ///   - registers: one page for each device.
+  ///   - memory: what the devices may reach. It stays mapped until `end()` has returned.
+  ///   - sender: usable until `end()` has returned.
+  init(
+    _ devices: [Device], console: ConsoleDevice?, loop: DeviceLoop, registers: consuming MemoryMapping,
+    memory: GuestRegions, sender: InterruptMessageSender
+  ) {
+    precondition(registers.byteCount == devices.count * pageSize)
+    declarations = devices.map { $0.declaration }
+    let base = registers.baseAddress
+    transports = devices.enumerated().map { index, attached in
+      let vector = Self.vector(index)
+      let transport = MMIOTransport(
+        device: attached.device, registers: base + index * pageSize, memory: memory,
+        // It fails only for a machine without a local APIC; a guest that misses an interrupt hurts itself alone.
+        interrupt: { try? sender.send(vector: vector) })
+      if let console, attached.device === console {
+        // A cycle, which `end()` breaks.
+        console.configurationChanged = { transport.configurationChanged() }
+      }
+      return transport
+    }
+    self.loop = loop
+    self.console = console
+    self.registers = registers
+  }
+
+  /// The vector of a device's interrupts; more devices than there are vectors share them.
+  static func vector(_ index: Int) -> UInt8 {
+    UInt8(Int(NEEDLETAIL_FIRST_DEVICE_VECTOR) + index % Int(NEEDLETAIL_DEVICE_VECTOR_COUNT))
+  }
+
+  /// Serves a write of the guest's to a register page, after those that it has posted.
+  ///
+  /// - Parameters:
+  ///   - offset: from the first device's page; inside the pages.
+  ///   - page: the guest may change it meanwhile.
+  func write(_ access: MMIOAccess, offset: UInt64, posted page: UnsafeMutablePointer<SharedPage>) {
+    loop.withLock {
+      writePosted(page)
+      write(offset: Int(offset), data: access.data, byteCount: access.byteCount)
+    }
+  }
+
+  /// Carries out the posted writes (docs/boot-contract.md, "Posted writes").
+  private func writePosted(_ page: UnsafeMutablePointer<SharedPage>) {
+    // The guest can write anything here: read once, bound, use.
+    let count = min(Int(page.pointee.posted_count), Int(NEEDLETAIL_POSTED_WRITE_LIMIT))
+    guard count > 0 else { return }
+    page.pointee.posted_count = 0
+    let entries = UnsafeRawPointer(needletail_shared_posted_writes(page)!)
+    for index in 0..<count {
+      let entry = entries + index * MemoryLayout<PostedWrite>.stride
+      let offset = Int(virtq_load32(entry))
+      guard offset < transports.count * pageSize else { continue }
+      write(offset: offset, data: UInt64(virtq_load32(entry + 4)), byteCount: MemoryLayout<UInt32>.size)
+    }
+  }
+
+  private func write(offset: Int, data: UInt64, byteCount: Int) {
+    transports[offset / pageSize].write(offset: offset % pageSize, data: data, byteCount: byteCount)
+  }
+
+  /// Writes out what the guest has handed to the console device, ahead of what it is about to print otherwise.
+  func drainConsole() {
+    guard let console else { return }
+    loop.withLock { console.drainTransmit() }
+  }
+
+  /// What became of the console device's output so far.
+  var consoleDelivery: ConsoleDevice.Delivery {
+    guard let console else { return .written }
+    return loop.withLock { console.delivery }
+  }
+
+  /// What each device did so far.
+  var activity: [DeviceActivity] {
+    loop.withLock {
+      transports.enumerated().map { index, transport in
+        var activity = DeviceActivity(declarations[index])
+        for queue in transport.counters {
+          activity.requests += queue.chains
+          activity.notifications += queue.notifications
+          activity.interrupts += queue.interrupts
+        }
+        return activity
+      }
+    }
+  }
+
+  /// Ends all that is in flight; nothing touches the guest's memory any more when this returns.
+  func end() {
+    loop.end()
+    loop.withLock {
+      for transport in transports { transport.stop() }
+      console?.configurationChanged = {}
+    }
+  }
+}

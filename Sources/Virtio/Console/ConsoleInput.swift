@@ -1,0 +1,78 @@
+import CLinux
+
+/// Where a console's input comes from: any descriptor, read without ever waiting and without changing its flags, which
+/// belong to everybody who has it open.
+struct ConsoleInput {
+  enum Reading: Equatable {
+    /// So many bytes, at least one.
+    case bytes(Int)
+    /// Nothing yet.
+    case nothing
+    /// There will not be any more: the input's end, or an error, for which a console has no words.
+    case end
+    /// A signal came to stop the machine.
+    case stopped
+  }
+
+  /// How not to wait.
+  private enum Way {
+    /// The kernel is told not to (preadv2(2), RWF_NOWAIT).
+    case withoutWaiting
+    /// For files of which the kernel cannot tell beforehand: terminals among them. Should another process take the
+    /// bytes between poll and read, then this does wait.
+    case afterPolling
+    /// There is nothing to wait for: a regular file.
+    case atOnce
+  }
+
+  /// The most bytes that one read takes. Without it, a guest whose buffers are all of its memory, several times over, could
+  /// keep the monitor in one system call for seconds.
+  static let readLimit = 64 << 10
+
+  let descriptor: Int32
+  private var way: Way = .withoutWaiting
+  /// A byte that is set when the machine is to stop. Invariant: it stays valid as long as this value lives.
+  private let stopFlag: UnsafePointer<UInt8>
+
+  init(descriptor: Int32, stopFlag: UnsafePointer<UInt8>) {
+    self.descriptor = descriptor
+    self.stopFlag = stopFlag
+  }
+
+  /// From here on takes the file for one that epoll does not wait for, because it is always readable (epoll_ctl(2), EPERM);
+  /// false if it was that already.
+  mutating func readAtOnce() -> Bool {
+    guard way != .atOnce else { return false }
+    way = .atOnce
+    return true
+  }
+
+  /// Reads what is there, as far as there is room.
+  ///
+  /// - Parameter buffers: at least one byte in all.
+  mutating func read(into buffers: [UnsafeMutableRawBufferPointer]) -> Reading {
+    var vectors = IOVectors(byteLimit: Self.readLimit)
+    for buffer in buffers { vectors.append(UnsafeRawBufferPointer(buffer)) }
+    while true {
+      if way == .afterPolling, !isReady() { return .nothing }
+      let count = vectors.withPointer {
+        way == .withoutWaiting
+          ? linux_readv_without_waiting(descriptor, $0, $1) : readv(descriptor, $0, $1)
+      }
+      if count > 0 { return .bytes(count) }
+      if count == 0 { return .end }
+      switch linux_errno() {
+      case EINTR: if stopFlag.pointee != 0 { return .stopped }
+      case EAGAIN: return .nothing
+      case EOPNOTSUPP where way == .withoutWaiting: way = .afterPolling
+      default: return .end
+      }
+    }
+  }
+
+  /// Whether reading does not wait. It is ready as well if reading fails.
+  private func isReady() -> Bool {
+    var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&ready, 1, 0) == 1
+  }
+}
