@@ -38,7 +38,8 @@ public struct Workload {
     } else {
       let count = Int.random(in: valueByteCounts, using: &generator)
       let value =
-        isMonotonous ? [UInt8](repeating: .random(in: 1...2, using: &generator), count: count) : generator.bytes(count: count)
+        isMonotonous
+        ? [UInt8](repeating: .random(in: 1...2, using: &generator), count: count) : generator.bytes(count: count)
       try await store.set(key, to: value)
       model[key] = value
     }

@@ -12,7 +12,8 @@ import Testing
   }
 
   /// Records many commits on a device so small that the log goes round it many times.
-  static func commits(seed: UInt64, count: Int, _ valueByteCounts: ClosedRange<Int>) async throws -> ([UInt8], [Commit]) {
+  static func commits(seed: UInt64, count: Int, _ valueByteCounts: ClosedRange<Int>) async throws -> ([UInt8], [Commit])
+  {
     let disk = MemoryDisk(byteCount: 64 << 10)
     try await Storage.format(disk)
     let start = disk.bytes

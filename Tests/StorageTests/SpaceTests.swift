@@ -104,6 +104,34 @@ import Testing
     }
   }
 
+  /// One pair is overwritten all the time, and the others have to be carried round the ring with nothing gained.
+  @Test(arguments: [10, 40, 60, 80, 95] as [UInt64]) func whatNeverChangesStays(percent: UInt64) async throws {
+    let disk = MemoryDisk(byteCount: 96 << 10)
+    try await Storage.format(disk)
+    let store = try await Storage.open(on: disk)
+    let limit = await store.usage.byteLimit * percent / 100
+    var generator = SeededGenerator(seed: percent)
+    var model: Pairs = [:]
+    while await store.usage.byteCount + 1100 < limit {
+      for _ in 0..<2 {
+        let key = StorageKey("key \(model.count)")
+        let value = generator.bytes(count: 500)
+        try await store.set(key, to: value)
+        model[key] = value
+      }
+      try await store.commit()
+    }
+    for number in 0..<500 {
+      let value = [UInt8](repeating: UInt8(number % 256), count: 700)
+      try await store.set("hot", to: value)
+      model["hot"] = value
+      try await store.commit()
+      if number % 20 == 0 { #expect(try await Storage.open(on: disk).pairs() == model) }
+    }
+    #expect(try await store.pairs() == model)
+    #expect(disk.writtenByteCount > 5 * Int(disk.byteCount))
+  }
+
   /// Values of the largest size, and commits of the largest, in a store that is nearly full.
   @Test func largeCommitsFitAsLongAsTheStoreDoesNotGrow() async throws {
     let disk = MemoryDisk(byteCount: 16 << 20)
