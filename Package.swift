@@ -58,6 +58,8 @@ let package = Package(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
     .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
+    .executableTarget(
+      name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
 
     // What measures, and what it measures against.
     .executableTarget(name: "bare", path: "Benchmarks/Bare", swiftSettings: settings),
@@ -84,7 +86,7 @@ let package = Package(
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
-    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
+    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
     .target(
       name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
