@@ -4,7 +4,7 @@ import Synchronization
 /// A device in memory that remembers what was done to it.
 public final class MemoryDisk: BlockStorage {
   public struct Failure: Error, Equatable {
-    public enum Operation: Equatable { case read, write, flush }
+    public enum Operation: Equatable, Sendable { case read, write, flush }
     public let operation: Operation
 
     public init(operation: Operation) {
