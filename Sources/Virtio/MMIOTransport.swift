@@ -38,6 +38,8 @@ public final class MMIOTransport {
   /// The queues that the device has; empty unless it is started.
   private var queues: [Virtqueue] = []
   private var countersBefore: [QueueCounters]
+  /// Whether the driver has the device running.
+  public private(set) var isStarted = false
   /// What the driver did when the device last came to need a reset.
   public private(set) var failure: StaticString?
 
@@ -84,8 +86,8 @@ public final class MMIOTransport {
     return counters
   }
 
-  /// Whether the driver has the device running.
-  public var isStarted: Bool { !queues.isEmpty }
+  /// How often the driver said that a queue has new buffers, since the machine began: what tells a busy queue.
+  public func notificationCount(queue index: Int) -> UInt64 { countersBefore[index].notifications }
 
   /// The driver wrote to the register page.
   ///
@@ -93,12 +95,22 @@ public final class MMIOTransport {
   ///   - offset: from the start of the page. Anything is allowed; what is no writable register is ignored.
   ///   - data: the bytes written, the first in the lowest eight bits; what is above `byteCount` bytes does not matter.
   ///   - byteCount: how many. Registers are written by aligned accesses of four alone (§4.2.2.2); others are ignored.
-  public func write(offset: Int, data: UInt64, byteCount: Int) {
-    guard offset < VIRTIO_MMIO_CONFIG else { return writeConfiguration(data, byteCount: byteCount, at: offset) }
-    guard offset >= 0, offset % 4 == 0, byteCount == 4 else { return }
-    let value = UInt32(truncatingIfNeeded: data)
-    switch Int32(offset) {
-    case VIRTIO_MMIO_QUEUE_NOTIFY: notify(queue: value)
+  /// - Returns: whether the device was given more than it does in one turn (`Virtqueue.serveTurn`): the same write is to be made
+  ///   again, once the caller has seen that nobody wants the machine to end.
+  @discardableResult
+  public func write(offset: Int, data: UInt64, byteCount: Int) -> Bool {
+    if offset >= Int(VIRTIO_MMIO_CONFIG) {
+      writeConfiguration(data, byteCount: byteCount, at: offset)
+    } else if offset >= 0, offset % 4 == 0, byteCount == 4 {
+      let value = UInt32(truncatingIfNeeded: data)
+      guard offset != Int(VIRTIO_MMIO_QUEUE_NOTIFY) else { return notify(queue: value) }
+      writeRegister(Int32(offset), value)
+    }
+    return false
+  }
+
+  private func writeRegister(_ register: Int32, _ value: UInt32) {
+    switch register {
     case VIRTIO_MMIO_INTERRUPT_ACK: setInterruptStatus(interruptStatus & ~value)
     case VIRTIO_MMIO_STATUS: writeStatus(value)
     case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
@@ -124,10 +136,13 @@ public final class MMIOTransport {
 
   /// The driver says that a queue has new buffers: by a write of QueueNotify, or an eventfd in its place (§4.2.3.3). Ignored
   /// for a queue that is not running; a notification too many is no fault (§2.7.10.2).
-  public func notify(queue index: UInt32) {
-    guard index < UInt32(queues.count), setups[Int(index)].isReady, !status.contains(.needsReset) else { return }
-    countersBefore[Int(index)].notifications += 1
-    device.queueNotified(Int(index))
+  ///
+  /// - Returns: as `write` does.
+  public func notify(queue index: UInt32) -> Bool {
+    guard index < UInt32(queues.count), setups[Int(index)].isReady, !status.contains(.needsReset) else { return false }
+    let index = Int(index)
+    countersBefore[index].notifications += 1
+    return queues[index].serveTurn { device.queueNotified(index) }
   }
 
   /// The device's configuration is not what it was: shows it, and tells a running driver (§2.5).
@@ -172,6 +187,7 @@ public final class MMIOTransport {
   private func start() {
     status.insert(.driverOK)
     showStatus()
+    isStarted = true
     queues = setups.map { setup in
       Virtqueue(
         rings: setup.rings, features: driverFeatures, memory: memory, interrupt: { self.announceUsedBuffers() },
@@ -183,6 +199,7 @@ public final class MMIOTransport {
   /// Everything as it was before the driver came (§2.4, §4.2.2.1).
   private func reset() {
     if isStarted {
+      isStarted = false
       device.stop()
       countersBefore = counters
       // This also ends the cycle of references between the queues and this.
@@ -301,8 +318,9 @@ public final class MMIOTransport {
     refreshConfiguration()
   }
 
-  /// Shows the configuration if it changed. The generation changes before it and after it (§2.5): the guest reads the page
-  /// while this writes it, so a driver that read some of the old and some of the new sees that.
+  /// Shows the configuration if it changed. The generation changes before it and after it (§2.5), because the guest may read
+  /// the page while this writes it: who began to read before the change sees that there was one. Who began within it, and
+  /// ended within it, is told by the interrupt that comes after.
   private func refreshConfiguration() {
     let current = device.configuration
     guard current != configuration else { return }

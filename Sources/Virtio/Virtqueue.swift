@@ -22,6 +22,9 @@ public final class Virtqueue {
   /// How many entries were used since the driver was last told, or chose not to be.
   private var unannounced = 0
   private var isNotificationWanted = true
+  /// How many chains may still be taken in this turn, and whether there were more.
+  private var turnLeft = Int.max
+  private var isTurnCutShort = false
   /// One bit for each head that the device has and has not given back.
   private var inFlightHeads: [UInt64]
 
@@ -62,11 +65,16 @@ public final class Virtqueue {
 
   /// Takes the next available chain; nil when there is none, or the queue is broken.
   ///
-  /// When it returns nil, the driver notifies the device of the next chain, unless notifications are suppressed.
+  /// When it returns nil, the driver notifies the device of the next chain, unless notifications are suppressed or this was a
+  /// turn that was cut short.
   public func next() -> DescriptorChain? {
     guard let rings, !isBroken else { return nil }
     if taken == available, !readIndex(rings) {
       guard isNotificationWanted, requestNotification(rings) else { return nil }
+    }
+    guard turnLeft > 0 else {
+      isTurnCutShort = true
+      return nil
     }
     let head = rings.availableHead(at: taken)
     guard head < rings.size else {
@@ -80,6 +88,7 @@ public final class Virtqueue {
     do throws(ProtocolBreach) {
       let chain = try DescriptorChain(head: head, in: rings, memory: memory, allowsIndirect: allowsIndirect)
       taken &+= 1
+      turnLeft -= 1
       setInFlight(head, true)
       inFlight += 1
       chainCount += 1
@@ -88,6 +97,19 @@ public final class Virtqueue {
       fail(error.reason)
       return nil
     }
+  }
+
+  /// Runs `body`, in which `next()` gives no more chains than the queue has entries; returns whether there were more, which is
+  /// then the caller's to come back for.
+  ///
+  /// A driver that waits meanwhile has no more. But a driver can have the device write the next chains into the rings with
+  /// every answer, so without a limit one notification could keep the device busy for ever.
+  public func serveTurn(_ body: () -> Void) -> Bool {
+    turnLeft = Int(size)
+    isTurnCutShort = false
+    body()
+    turnLeft = .max
+    return isTurnCutShort && !isBroken
   }
 
   /// Gives a chain back, after the device wrote `written` bytes to the start of its writable buffers.

@@ -65,11 +65,20 @@ final class EchoDevice: VirtioDevice {
     var source: [UInt8] = []
     for buffer in chain.readable { source += buffer }
     if source.isEmpty { source = [0xee] }
+    // Whole copies of it, for speed.
+    while source.count < 4096 { source += source }
     var written = 0
     for buffer in chain.writable {
-      for index in 0..<buffer.count {
-        buffer[index] = source[written % source.count]
-        written += 1
+      var offset = 0
+      while offset < buffer.count {
+        let start = written % source.count
+        let count = min(source.count - start, buffer.count - offset)
+        source.withUnsafeBytes {
+          UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + count])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+        }
+        offset += count
+        written += count
       }
     }
     return UInt32(truncatingIfNeeded: written)
