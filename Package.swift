@@ -34,9 +34,10 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CKVM"),
     .systemLibrary(name: "CELF"),
+    .systemLibrary(name: "CURing"),
     .target(name: "CDemangle"),
     .target(name: "KVM", dependencies: ["CKVM", "CLinux"], swiftSettings: settings),
-    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux"], swiftSettings: settings),
+    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux", "CURing"], swiftSettings: settings),
     .target(
       name: "Machine", dependencies: ["Virtio", "KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
       swiftSettings: settings),
@@ -79,6 +80,8 @@ let package = Package(
       name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux"], swiftSettings: settings),
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
+    .testTarget(
+      name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )

@@ -1,4 +1,4 @@
-/// A JSON value (RFC 8259). Numbers are the whole ones that the compiler sends.
+/// A JSON value (RFC 8259). Numbers are whole; any other, of which no message has any use, is read as null.
 enum JSON {
   case null
   case boolean(Bool)
@@ -104,7 +104,8 @@ extension JSON {
     private mutating func number() -> JSON? {
       let start = place - 1
       while place < text.count, "+-.eE0123456789".utf8.contains(text[place]) { place += 1 }
-      return Int(String(decoding: text[start..<place], as: UTF8.self)).map { .number($0) }
+      let digits = String(decoding: text[start..<place], as: UTF8.self)
+      return Int(digits).map { .number($0) } ?? (Double(digits) == nil ? nil : .null)
     }
 
     private mutating func array() -> JSON? {

@@ -1,53 +1,6 @@
 // The macros of GuestKernel. The compiler starts this program, on the machine that builds, and asks it what to put in
 // their place.
 
-/// The version of the compiler's protocol that these answers follow.
-let protocolVersion = 7
-
-func answer(_ message: JSON) -> JSON {
-  if message["getCapability"] != nil {
-    return .object([
-      "getCapabilityResult": .object(["capability": .object(["protocolVersion": .number(protocolVersion)])])
-    ])
-  }
-  guard let request = message["expandFreestandingMacro"], request["macro"]?["name"]?.string == "devices",
-    let syntax = request["syntax"], let source = syntax["source"]?.string
-  else { return expansion(nil, diagnostics: [diagnostic("not a macro of Needletail's", in: nil, offset: 0)]) }
-  do throws(DeviceList.Fault) {
-    let list = try DeviceList(source)
-    guard request["lexicalContext"]?.array?.isEmpty ?? true else {
-      throw DeviceList.Fault(
-        message: "#devices belongs outside of types and functions", offset: SourceScanner(source).offset)
-    }
-    return expansion(list.expansion, diagnostics: [])
-  } catch {
-    return expansion("", diagnostics: [diagnostic(error.message, in: syntax["location"], offset: error.offset)])
-  }
-}
-
-func expansion(_ source: String?, diagnostics: [JSON]) -> JSON {
-  .object([
-    "expandMacroResult": .object([
-      "expandedSource": source.map { .string($0) } ?? .null, "diagnostics": .array(diagnostics),
-    ])
-  ])
-}
-
-/// An error at a place of the expression, which starts at `location` of its file.
-func diagnostic(_ message: String, in location: JSON?, offset: Int) -> JSON {
-  .object([
-    "message": .string(message),
-    "severity": .string("error"),
-    "position": .object([
-      "fileName": .string(location?["fileName"]?.string ?? ""),
-      "offset": .number((location?["offset"]?.number ?? 0) + offset),
-    ]),
-    "highlights": .array([]),
-    "notes": .array([]),
-    "fixIts": .array([]),
-  ])
-}
-
 let compiler = CompilerConnection()
 while let message = compiler.receive() {
   compiler.send(answer(message))

@@ -48,7 +48,7 @@ import Testing
     #expect(
       report.contains(
         """
-        note          contract version 1, flags 0x1
+        note          contract version \(NEEDLETAIL_CONTRACT_VERSION), flags 0x1
                       trap table at base + 0x2000
                       minimum memory 2097152 bytes
                       stack size 65536 bytes

@@ -21,7 +21,7 @@ import Testing
                       0x2000       0x300        0x202000     0x300        r-x supervisor
                       0x3000       0x1000       0x203000     0x1000       r--
                       0x4000       0x40         0x204000     0x2100       rw-
-        note          contract version 1, flags 0x0
+        note          contract version \(NEEDLETAIL_CONTRACT_VERSION), flags 0x0
                       trap table at base + 0x2000
                       minimum memory 2097152 bytes
                       stack size 65536 bytes

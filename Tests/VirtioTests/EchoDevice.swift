@@ -8,6 +8,8 @@ final class EchoDevice: VirtioDevice {
   var configuration: [UInt8] = Array(0..<12)
   /// Whether to give chains back at once; otherwise `held` has them.
   var completesAtOnce = true
+  /// Whether to touch what the chains name.
+  var readsAndWrites = true
   /// How many chains to take at most for one notification.
   var limit = Int.max
   var held: [(queue: Int, chain: DescriptorChain)] = []
@@ -36,7 +38,7 @@ final class EchoDevice: VirtioDevice {
     var count = 0
     while count < limit, let chain = queues[index].next() {
       count += 1
-      let written = Self.echo(chain)
+      let written = readsAndWrites ? Self.echo(chain) : 0
       if completesAtOnce {
         queues[index].complete(head: chain.head, written: written)
       } else {

@@ -93,7 +93,7 @@ final class MockDriver {
   func write(_ register: Register, _ value: UInt32) { write(offset: register.rawValue, UInt64(value), byteCount: 4) }
   func write(offset: Int, _ data: UInt64, byteCount: Int) {
     if let loop {
-      loop.withLock { transport.write(offset: offset, data: data, byteCount: byteCount) }
+      _ = loop.withLock { transport.write(offset: offset, data: data, byteCount: byteCount) }
     } else {
       transport.write(offset: offset, data: data, byteCount: byteCount)
     }

@@ -19,10 +19,12 @@ public enum DeclaredDevice: Sendable {
 /// @main struct Program { ... }
 /// ```
 ///
-/// It stands outside of types and functions, once in a file, in the program or in a library that it is built from. Names
-/// are unique within an image, which has one console and one entropy device at most, and 64 devices altogether; the
-/// names are written out as literals. What breaks these rules within one `#devices` is an error where it stands, what
-/// breaks them only across several of them is refused by the monitor.
+/// It stands outside of types and functions, at most once in a file, in the program's own target: what a library declares
+/// the compiler puts into every module that imports it as well, and the linker then reports a duplicate symbol.
+///
+/// Names are unique within an image, which has at most one console, one entropy device, and 64 devices altogether; they
+/// are written out as literals. What breaks these rules within one `#devices` is an error where it stands, what breaks
+/// them only across several files is refused by the monitor.
 ///
 /// The declarations become notes in the image (docs/boot-contract.md, section 2.8); they take no memory that the program
 /// sees, and no time. In an ordinary process they are nothing.
