@@ -4,8 +4,8 @@ import Testing
 
 @testable import Virtio
 
-/// Whatever the guest's memory holds and whatever its driver writes: no byte outside its memory is touched (the guard pages
-/// around it see to that), every notification is bounded work, and what is in flight adds up.
+/// Whatever the guest's memory holds and whatever its driver writes: no byte outside its memory is touched (the guard
+/// pages around it see to that), every notification is bounded work, and what is in flight adds up.
 @Suite struct HostileDriverTests {
   private static let areas = [
     GuardedMemory.Area(address: 0x1_0000, count: 0x4000),
@@ -33,7 +33,9 @@ import Testing
       noise = (0..<0x1000).flatMap { _ in withUnsafeBytes(of: generator.next()) { [UInt8]($0) } }
     }
 
-    func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    func number(_ range: ClosedRange<Int>) -> Int {
+      range.lowerBound + Int(random.next() % UInt64(range.count))
+    }
     func chance(_ percent: Int) -> Bool { number(1...100) <= percent }
 
     /// How many of a hundred fields are not what a driver would write.
@@ -59,8 +61,8 @@ import Testing
         }
       }
     }
-    /// One descriptor of a table of `count`. In the tables of a driver that is not hostile, chains go upwards, and from the
-    /// middle on buffers are writable.
+    /// One descriptor of a table of `count`. In the tables of a driver that is not hostile, chains go upwards, and from
+    /// the middle on buffers are writable.
     func descriptor(_ index: Int, of count: Int, at place: UInt64, in queue: MockQueue) {
       let isWritable = index >= count / 2
       var flags = isWritable ? MockQueue.Flag.write : 0
@@ -72,9 +74,9 @@ import Testing
       var address = isWritable ? areas[chance(50) ? 0 : 2].address + UInt64(number(0...0xf00)) : address()
       var bytes = self.count()
       if chance(10) {
-        // Tables of two descriptors are all over the third region.
+        // Tables of two descriptors are at the start of the third region.
         flags = MockQueue.Flag.indirect
-        address = areas[2].address + UInt64(32 * number(0...0x7f))
+        address = areas[2].address + UInt64(32 * number(0...7))
         bytes = 32
       }
       if chance(hostility) { flags = UInt16(number(0...7)) }
@@ -87,7 +89,7 @@ import Testing
     /// Descriptors, tables and rings with the shape of a driver's.
     func shape(_ queue: MockQueue) {
       hostility = [0, 1, 5, 20][number(0...3)]
-      for table in 0..<0x80 where chance(20) {
+      for table in 0..<8 {
         for index in 0...1 {
           descriptor(index, of: 2, at: areas[2].address + UInt64(32 * table + 16 * index), in: queue)
         }
@@ -171,7 +173,7 @@ import Testing
     ]
     attack.fill()
     var starts = 0
-    for _ in 0..<Self.roundsPerSeed * 10 {
+    for _ in 0..<Self.roundsPerSeed * 3 {
       if attack.chance(2) {
         try attack.start()
         starts += 1
@@ -191,7 +193,7 @@ import Testing
         return
       }
     }
-    #expect(starts > 100)
+    #expect(starts > 20)
     #expect(attack.driver.read(.magicValue) == 0x7472_6976)
   }
 
