@@ -39,8 +39,9 @@ public final class BlockDevice: VirtioDevice {
     }
   }
 
+  /// - Parameter isPrompt: whether what can be done at once is done without the engine.
   init(
-    file: consuming BlockFile, name: String, loop: DeviceLoop,
+    file: consuming BlockFile, name: String, loop: DeviceLoop, isPrompt: Bool = true,
     makeEngine: @escaping (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
   ) {
     var identity = InlineArray<20, UInt8>(repeating: 0)
@@ -49,7 +50,7 @@ public final class BlockDevice: VirtioDevice {
     self.loop = loop
     self.makeEngine = makeEngine
     limits = BlockLimits(capacity: file.size / UInt64(BlockFile.sectorSize), isReadOnly: file.isReadOnly)
-    prompt = PromptAccess(to: file)
+    prompt = isPrompt ? PromptAccess(to: file) : .none
     self.file = file
   }
 
@@ -58,10 +59,17 @@ public final class BlockDevice: VirtioDevice {
   public var kind: UInt32 { UInt32(VIRTIO_ID_BLOCK) }
 
   public var offeredFeatures: UInt64 {
-    var bits = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_TOPOLOGY]
-    bits += file.isReadOnly ? [VIRTIO_BLK_F_RO] : [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES]
-    return bits.reduce(0) { $0 | 1 << UInt64($1) }
+    var features = Self.mask(VIRTIO_BLK_F_SEG_MAX) | Self.mask(VIRTIO_BLK_F_BLK_SIZE)
+    features |= Self.mask(VIRTIO_BLK_F_FLUSH) | Self.mask(VIRTIO_BLK_F_TOPOLOGY)
+    if file.isReadOnly {
+      features |= Self.mask(VIRTIO_BLK_F_RO)
+    } else {
+      features |= Self.mask(VIRTIO_BLK_F_DISCARD) | Self.mask(VIRTIO_BLK_F_WRITE_ZEROES)
+    }
+    return features
   }
+
+  private static func mask(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }
 
   public var queueSizes: [UInt16] { [Self.queueSize] }
 
@@ -90,9 +98,9 @@ public final class BlockDevice: VirtioDevice {
   public func start(features: UInt64, queues: [Virtqueue]) {
     queue = queues[0]
     underWay = [BlockRequest?](repeating: nil, count: Int(Self.queueSize))
-    isFlushNegotiated = features & 1 << UInt64(VIRTIO_BLK_F_FLUSH) != 0
-    limits.allowsDiscard = features & 1 << UInt64(VIRTIO_BLK_F_DISCARD) != 0
-    limits.allowsWriteZeroes = features & 1 << UInt64(VIRTIO_BLK_F_WRITE_ZEROES) != 0
+    isFlushNegotiated = features & Self.mask(VIRTIO_BLK_F_FLUSH) != 0
+    limits.allowsDiscard = features & Self.mask(VIRTIO_BLK_F_DISCARD) != 0
+    limits.allowsWriteZeroes = features & Self.mask(VIRTIO_BLK_F_WRITE_ZEROES) != 0
   }
 
   public func queueNotified(_ index: Int) {
@@ -169,7 +177,8 @@ public final class BlockDevice: VirtioDevice {
     if let engine { return engine }
     do throws(SystemCallError) {
       let made = try makeEngine(file.descriptor.rawValue, Int(Self.queueSize))
-      try loop.watch(made.eventDescriptor, for: .readable) { [unowned self] in serveEngine() }
+      // The loop keeps the device until `stop`.
+      try loop.watch(made.eventDescriptor, for: .readable) { self.serveEngine() }
       engine = made
       return made
     } catch {
