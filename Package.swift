@@ -28,7 +28,8 @@ let fuzzersOnly: [Target] = [
   .executableTarget(
     name: "fuzz",
     dependencies: ["Virtio", "GuestKernel", "Storage", "StorageSupport", "KVM", "MachineABI", "CLinux"],
-    path: "Tests/Fuzz", swiftSettings: settings, linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])])
+    path: "Tests/Fuzz", exclude: ["run"], swiftSettings: settings,
+    linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])])
 ]
 
 let package = Package(
@@ -37,6 +38,7 @@ let package = Package(
     .executable(name: "needletail", targets: ["Monitor"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "GuestKernel", targets: ["GuestKernel"]),
+    .library(name: "Storage", targets: ["Storage"]),
   ],
   targets: [
     // What host and guest agree on.
@@ -62,7 +64,6 @@ let package = Package(
     .macro(name: "NeedletailMacros", dependencies: ["MachineABI"], swiftSettings: plainSettings),
     .target(
       name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros"], swiftSettings: settings),
-    .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
     .executableTarget(
       name: "hello", dependencies: ["GuestKernel"], path: "Examples/hello", swiftSettings: settings),
     .executableTarget(
@@ -70,6 +71,9 @@ let package = Package(
     .executableTarget(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
+    .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
+    .executableTarget(
+      name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
 
     // What measures, and what it measures against.
     .executableTarget(name: "bare", path: "Benchmarks/Bare", swiftSettings: settings),
@@ -96,9 +100,9 @@ let package = Package(
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
+    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
     .target(
       name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
-    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : []) + (buildsFuzzers ? fuzzersOnly : [])
 )

@@ -15,12 +15,14 @@ private func runLibFuzzer(
   _ testOneInput: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 ) -> Int32
 
-/// All fuzz targets in one program, so that they are built once: `fuzz TARGET [OPTION or INPUT ...]`, the rest being libFuzzer's.
+/// All fuzz targets in one program, so that they are built once: `fuzz TARGET [OPTION or INPUT ...]`, as libFuzzer has them.
 @main
 enum FuzzProgram {
   nonisolated(unsafe) static var target: FuzzTarget?
 
-  static let targets = [queueTarget, transportTarget, entropyTarget, consoleTarget, blockTarget]
+  static let targets = [
+    queueTarget, transportTarget, entropyTarget, consoleTarget, blockTarget, driverTarget, storageTarget,
+  ]
 
   static func main() {
     var count = CommandLine.argc
@@ -32,7 +34,7 @@ enum FuzzProgram {
       print(names.joined(separator: "\n"))
       exit(count > 1 ? 2 : 0)
     }
-    avoidBacktraces(arguments)
+    restartAsNeeded(arguments)
     target = chosen
     // libFuzzer sees its own arguments only.
     for index in 1..<Int(count) { arguments[index] = arguments[index + 1] }
@@ -46,11 +48,13 @@ enum FuzzProgram {
   }
 }
 
-/// Swift's own words about a crash keep libFuzzer from saving the input, and AddressSanitizer does not survive them: begins again
-/// without them.
-private func avoidBacktraces(_ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
-  guard getenv("SWIFT_BACKTRACE") == nil else { return }
+/// Begins again with what Swift's runtime is told by the environment alone: no words of its own about a crash, which would
+/// keep libFuzzer from saving the input, and which AddressSanitizer does not survive; and the same order of what is
+/// hashed, each time.
+private func restartAsNeeded(_ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
+  guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
   setenv("SWIFT_BACKTRACE", "enable=no", 1)
+  setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
   execv("/proc/self/exe", arguments)
   fatalError("execv")
 }

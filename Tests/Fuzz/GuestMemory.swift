@@ -2,8 +2,8 @@ import CLinux
 
 @testable import Virtio
 
-/// The memory of a guest that fuzz targets fill: regions between guard pages, so that any byte touched outside is a SIGSEGV. One
-/// for the process; an input finds it as every other did.
+/// The memory of a guest that fuzz targets fill: regions between guard pages, so that any byte touched outside is a
+/// SIGSEGV. One for the process; an input finds it as every other did.
 struct GuestMemory: @unchecked Sendable {
   struct Area {
     let address: UInt64

@@ -2,8 +2,8 @@ import MachineABI
 
 @testable import Virtio
 
-/// A driver that does what an input says: it can set a device up as the specification has it, and it can write anything to
-/// registers and memory at any time.
+/// A driver that does what an input says: it can set a device up as the specification has it, and it can write anything
+/// to registers and memory at any time.
 final class HostileDriver {
   /// Where the driver has put a queue.
   struct Layout {

@@ -28,7 +28,9 @@ extension HostileDriver {
     require(!status.contains(.needsReset) || transport.failure != nil, "NEEDS_RESET without a reason")
   }
 
-  private static let unreadable = stride(from: Int32(0), to: VIRTIO_MMIO_CONFIG, by: 4).filter { !readable.contains($0) }
+  private static let unreadable = stride(from: Int32(0), to: VIRTIO_MMIO_CONFIG, by: 4).filter {
+    !readable.contains($0)
+  }
   private static let readable: Set<Int32> = [
     VIRTIO_MMIO_MAGIC_VALUE, VIRTIO_MMIO_VERSION, VIRTIO_MMIO_DEVICE_ID, VIRTIO_MMIO_VENDOR_ID,
     VIRTIO_MMIO_DEVICE_FEATURES, VIRTIO_MMIO_QUEUE_NUM_MAX, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_INTERRUPT_STATUS,

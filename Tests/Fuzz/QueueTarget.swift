@@ -23,5 +23,7 @@ let queueTarget = FuzzTarget(name: "queue") { bytes in
 }
 
 extension [Virtqueue] {
-  fileprivate func randomQueue(_ input: inout FuzzInput) -> Virtqueue? { isEmpty ? nil : self[input.next(below: count)] }
+  fileprivate func randomQueue(_ input: inout FuzzInput) -> Virtqueue? {
+    isEmpty ? nil : self[input.next(below: count)]
+  }
 }
