@@ -118,7 +118,7 @@ fuzz: build-fuzz
 
 # Few inputs, the same every time.
 test-fuzz: build-fuzz
-	Tests/Fuzz/run seeded 3000 $(TARGET)
+	Tests/Fuzz/run seeded 5000 $(TARGET)
 
 build-fuzz: deps
 	NEEDLETAIL_FUZZ=1 $(SWIFT) build --scratch-path .build-fuzz -c release $(SWIFT_FLAGS) --product fuzz

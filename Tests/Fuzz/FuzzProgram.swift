@@ -21,7 +21,7 @@ enum FuzzProgram {
   nonisolated(unsafe) static var target: FuzzTarget?
 
   static let targets = [
-    queueTarget, transportTarget, entropyTarget, consoleTarget, blockTarget, driverTarget, storageTarget,
+    queueTarget, transportTarget, entropyTarget, consoleTarget, blockTarget, driverTarget, inputTarget, storageTarget,
   ]
 
   static func main() {
