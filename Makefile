@@ -27,7 +27,7 @@ NO_KVM = 77
 LANE_FILES = out/needletail $(IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
 .NOTPARALLEL:
-.PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-external lane bench \
+.PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-external lane fuzz build-fuzz test-fuzz bench \
   format lint clean toolsets
 
 all: build
@@ -36,9 +36,10 @@ help:
 	@echo 'make run              build everything and boot hello'
 	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, emulated hardware, an outside package'
 	@echo 'make lane CASE=NAME   one integration case on emulated hardware'
+	@echo 'make fuzz TIME=60     every fuzz target, for so many seconds each; TARGET=NAME for one'
 	@echo 'make bench            measure, and rewrite the tables of docs/performance.md'
 	@echo 'make format           lay the sources out as `make lint` wants them'
-	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-hardware test-external clean'
+	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-external test-fuzz test-hardware clean'
 
 # Debian's packages, and the kernel of the hardware lane. Quick when everything is there.
 deps:
@@ -74,7 +75,7 @@ $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
 run: build
 	out/needletail run out/hello.elf
 
-test: lint test-unit test-hosted test-integration test-external test-hardware
+test: lint test-unit test-hosted test-integration test-external test-fuzz test-hardware
 
 test-unit: build
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
@@ -110,6 +111,18 @@ test-external: build
 
 GREETER = Examples/greeter/.build-guest/release/greeter
 
+# Everything that strangers can say, said at random (CONTRIBUTING.md, "Fuzz").
+TIME = 60
+fuzz: build-fuzz
+	Tests/Fuzz/run time $(TIME) $(TARGET)
+
+# Few inputs, the same every time.
+test-fuzz: build-fuzz
+	Tests/Fuzz/run seeded 5000 $(TARGET)
+
+build-fuzz: deps
+	NEEDLETAIL_FUZZ=1 $(SWIFT) build --scratch-path .build-fuzz -c release $(SWIFT_FLAGS) --product fuzz
+
 bench: build
 	Benchmarks/run
 
@@ -122,4 +135,4 @@ lint:
 FORMATTED = Package.swift Sources Tests Benchmarks Examples
 
 clean:
-	rm -rf .build .build-guest .build-hosted .build-monitor out
+	rm -rf .build .build-fuzz .build-guest .build-hosted .build-monitor out

@@ -3,7 +3,7 @@ import CompilerPluginSupport
 import PackageDescription
 
 /// Everything is built in the Swift 6 language mode; these are the features beyond it.
-let settings: [SwiftSetting] = [
+let plainSettings: [SwiftSetting] = [
   .enableExperimentalFeature("Extern"),
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
@@ -18,6 +18,20 @@ let imagesOnly: [Target] = [
   .systemLibrary(name: "ProbePrimitives", path: "Tests/Images/probe-primitives"),
 ]
 
+/// The fuzz targets instrument all that they reach (Tests/Fuzz); the Makefile says when that is built. Not what a macro is
+/// made of, which the compiler itself runs.
+let buildsFuzzers = Context.environment["NEEDLETAIL_FUZZ"] != nil
+let sanitizers = ["-sanitize=fuzzer,address"]
+let settings = plainSettings + (buildsFuzzers ? [.unsafeFlags(sanitizers + ["-enable-testing"])] : [])
+
+let fuzzersOnly: [Target] = [
+  .executableTarget(
+    name: "fuzz",
+    dependencies: ["Virtio", "GuestKernel", "Storage", "StorageSupport", "KVM", "MachineABI", "CLinux"],
+    path: "Tests/Fuzz", exclude: ["run"], swiftSettings: settings,
+    linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])])
+]
+
 let package = Package(
   name: "needletail",
   products: [
@@ -29,7 +43,7 @@ let package = Package(
   targets: [
     // What host and guest agree on.
     .systemLibrary(name: "CMachineABI"),
-    .target(name: "MachineABI", dependencies: ["CMachineABI"], swiftSettings: settings),
+    .target(name: "MachineABI", dependencies: ["CMachineABI"], swiftSettings: plainSettings),
 
     // The host half.
     .systemLibrary(name: "CLinux"),
@@ -47,7 +61,7 @@ let package = Package(
     // The guest half.
     .target(
       name: "CGuestKernel", cSettings: [.headerSearchPath("../CMachineABI")]),
-    .macro(name: "NeedletailMacros", dependencies: ["MachineABI"], swiftSettings: settings),
+    .macro(name: "NeedletailMacros", dependencies: ["MachineABI"], swiftSettings: plainSettings),
     .target(
       name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros"], swiftSettings: settings),
     .executableTarget(
@@ -87,8 +101,9 @@ let package = Package(
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
+    // Not instrumented: a mutex has the thread's number in it, which is another one in each run.
     .target(
-      name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: settings),
+      name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: plainSettings),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
-  ] + (buildsImages ? imagesOnly : [])
+  ] + (buildsImages ? imagesOnly : []) + (buildsFuzzers ? fuzzersOnly : [])
 )
