@@ -6,7 +6,11 @@
 #include <stdint.h>
 
 #if __STDC_HOSTED__
+#include <linux/falloc.h>
 #include <malloc.h>
+
+// fallocate(2), which glibc declares for GNU sources only.
+extern int fallocate(int descriptor, int mode, long offset, long length);
 #endif
 
 // Interrupts taken since the machine started; written by the interrupt stubs, which run in ring 0.
@@ -28,6 +32,26 @@ static inline void needletail_compiler_barrier(void) { __asm__ volatile("" ::: "
 
 // One 32-bit write to a register of the control page.
 static inline void needletail_control_write(uint64_t page, uint32_t offset, uint32_t value) {
+  __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(page + offset) : "memory");
+}
+
+// Accesses to a device's registers: each is one plain `mov` of its width, which is all that a monitor need emulate.
+static inline uint8_t needletail_register_load8(uint64_t page, uint32_t offset) {
+  uint8_t value;
+  __asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(page + offset) : "memory");
+  return value;
+}
+static inline uint16_t needletail_register_load16(uint64_t page, uint32_t offset) {
+  uint16_t value;
+  __asm__ volatile("movw (%1), %0" : "=r"(value) : "r"(page + offset) : "memory");
+  return value;
+}
+static inline uint32_t needletail_register_load32(uint64_t page, uint32_t offset) {
+  uint32_t value;
+  __asm__ volatile("movl (%1), %0" : "=r"(value) : "r"(page + offset) : "memory");
+  return value;
+}
+static inline void needletail_register_store32(uint64_t page, uint32_t offset, uint32_t value) {
   __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(page + offset) : "memory");
 }
 

@@ -2,14 +2,16 @@
   import CGuestKernel
   import MachineABI
 
-  /// The executor: runs ready jobs, wakes sleepers, and otherwise idles until the next deadline or interrupt.
+  /// The executor: runs ready jobs, serves devices, wakes sleepers, and otherwise idles until the next deadline or interrupt.
   ///
   /// Invariant: the guest has one processor, and interrupt stubs do nothing but count; so this state has one user.
   enum EventLoop {
     nonisolated(unsafe) static var ready = ReadyQueue()
     nonisolated(unsafe) static var timers = TimerQueue<Sleeper>()
+    nonisolated(unsafe) static var devices = OpenedDevices()
 
-    /// How many jobs run between two looks at the clock, so that tasks that keep each other ready starve no sleeper.
+    /// How many jobs run between two looks at the clock, so that tasks that keep each other ready starve no sleeper
+    /// and no device.
     private static let batchSize = 64
 
     /// Never inlined, so that it stands in a backtrace under its name.
@@ -19,6 +21,7 @@
         // Read before looking for work: an interrupt that comes after the look makes the idle call return at once.
         let seen = needletail_interrupts_seen()
         runBatch()
+        serveDevices()
         wakeSleepers()
         if ready.isEmpty { idle(seen: seen) }
       }
@@ -41,12 +44,31 @@
       }
     }
 
+    private static func serveDevices() {
+      var driver = devices.first
+      while let current = driver {
+        current.serve()
+        driver = current.next
+      }
+    }
+
     private static func idle(seen: UInt64) {
       LastWords.release()
-      guard let deadline = timers.earliestDeadline else {
+      var isAwaited = false
+      var driver = devices.first
+      while let current = driver {
+        switch current.prepareToIdle() {
+        case .nobodyWaits: break
+        case .awaitsInterrupt: isAwaited = true
+        case .hasWork: return
+        }
+        driver = current.next
+      }
+      let deadline = timers.earliestDeadline
+      guard isAwaited || deadline != nil else {
         panic("deadlock: every task waits, and there is no timer or device left that could wake one")
       }
-      needletail_idle(timeStamp(at: deadline), seen)
+      needletail_idle(deadline.map(timeStamp(at:)) ?? 0, seen)
     }
 
     /// The executor that stands for "no particular one": two null words (`swift_executor_generic` in ExecutorImpl.h).

@@ -1,0 +1,84 @@
+import MachineABI
+
+/// As many descriptors as fit into one page with their rings.
+let preferredQueueSize: UInt16 = 128
+
+/// A driver that works with one queue of its device.
+class QueueDriver<Page: RegisterPage>: DeviceDriver {
+  let registers: VirtioRegisters<Page>
+  let features: UInt64
+  private let queueIndex: UInt32
+  final var queue: DriverQueue
+  /// An interrupt was asked for and may have come since.
+  private final var expectsInterrupt = false
+
+  /// - Parameters:
+  ///   - registers: the device's, with features agreed on.
+  ///   - features: those agreed on.
+  ///   - queueIndex: the queue to work with; others stay disabled.
+  ///   - queueSize: what `registers.sizeOfQueue` said.
+  init(registers: VirtioRegisters<Page>, features: UInt64, queueIndex: UInt32 = 0, queueSize: UInt16) {
+    self.registers = registers
+    self.features = features
+    self.queueIndex = queueIndex
+    queue = DriverQueue(size: queueSize, usesEventIndex: features & feature(VIRTIO_F_EVENT_IDX) != 0)
+    super.init(device: registers.device)
+  }
+
+  /// Takes the device into use, with this queue and no other (virtio-1.2 §3.1.1, steps 7 and 8).
+  final func start() {
+    registers.enable(queue)
+    registers.start()
+  }
+
+  /// A request is done. To override.
+  func completed(_ completion: DriverQueue.Completion) {}
+
+  /// Whether a task waits for a completion. To override.
+  var isAwaited: Bool { queue.inFlightCount > 0 }
+
+  override final func serve() {
+    do throws(QueueFault) {
+      announce()
+      try poll()
+      // What completions have made room for.
+      announce()
+    } catch {
+      stopMachine(error.words(device: device.name))
+    }
+  }
+
+  /// Tells the device of new requests.
+  final func announce() {
+    if queue.takeAnnouncement() { registers.notify(queue: queueIndex) }
+  }
+
+  /// Takes note of everything that the device has completed.
+  final func poll() throws(QueueFault) {
+    var completions = 0
+    while let completion = try queue.takeCompletion() {
+      completed(completion)
+      completions += 1
+    }
+    guard expectsInterrupt else { return }
+    expectsInterrupt = false
+    queue.suppressInterrupts()
+    registers.acknowledgeInterrupts()
+    if completions == 0, registers.needsReset { throw .needsReset }
+  }
+
+  override final func prepareToIdle() -> Idleness {
+    guard isAwaited else { return .nobodyWaits }
+    expectsInterrupt = true
+    return queue.requestInterrupt() ? .awaitsInterrupt : .hasWork
+  }
+}
+
+/// Ends the machine because a device does what no device may do.
+private func stopMachine(_ words: String) -> Never {
+  #if hasFeature(Embedded)
+    panic(words)
+  #else
+    fatalError(words)
+  #endif
+}

@@ -1,0 +1,137 @@
+import MachineABI
+
+/// A device's registers, and the steps by which a driver takes the device into use (virtio-1.2 §3.1.1 and §4.2.3.1).
+///
+/// Register writes leave the guest, at the price of many requests; so a device that says that it is reset is not reset
+/// again, and selectors that are 0 already are not written.
+struct VirtioRegisters<Page: RegisterPage> {
+  let page: Page
+  let device: DeviceRecord
+
+  /// How often to look whether a reset has ended. Each look leaves the guest on monitors that do not keep the page current.
+  private static var resetPatience: Int { 10_000 }
+
+  // MARK: Initialisation, in this order
+
+  /// Steps 1 to 6: finds the device sane, and agrees on features.
+  ///
+  /// - Parameter wanted: features that the driver makes use of; VERSION_1 need not be among them.
+  /// - Returns: those of them that the device offers.
+  func negotiate(wanted: UInt64) throws(DeviceError) -> UInt64 {
+    guard load(VIRTIO_MMIO_MAGIC_VALUE) == UInt32(VIRTIO_MMIO_MAGIC),
+      load(VIRTIO_MMIO_VERSION) == UInt32(VIRTIO_MMIO_VERSION_2), load(VIRTIO_MMIO_DEVICE_ID) == device.kind
+    else { throw DeviceError(device: device.name, reason: .notVirtio) }
+
+    let driver = UInt32(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
+    if !device.isReset {
+      try reset()
+      store(UInt32(VIRTIO_STATUS_ACKNOWLEDGE), VIRTIO_MMIO_STATUS)
+    }
+    store(driver, VIRTIO_MMIO_STATUS)
+
+    if !device.isReset { store(0, VIRTIO_MMIO_DEVICE_FEATURES_SEL) }
+    var offered = UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES))
+    store(1, VIRTIO_MMIO_DEVICE_FEATURES_SEL)
+    offered |= UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES)) << 32
+    // Without it the device is one of the time before the specification (virtio-1.2 §6.1).
+    guard offered & feature(VIRTIO_F_VERSION_1) != 0 else {
+      throw refusal(.lacksFeature(UInt32(VIRTIO_F_VERSION_1)))
+    }
+    let accepted = offered & (wanted | feature(VIRTIO_F_VERSION_1))
+    store(0, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
+    store(UInt32(truncatingIfNeeded: accepted), VIRTIO_MMIO_DRIVER_FEATURES)
+    store(1, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
+    store(UInt32(truncatingIfNeeded: accepted >> 32), VIRTIO_MMIO_DRIVER_FEATURES)
+    store(driver | UInt32(VIRTIO_STATUS_FEATURES_OK), VIRTIO_MMIO_STATUS)
+    guard load(VIRTIO_MMIO_STATUS) & UInt32(VIRTIO_STATUS_FEATURES_OK) != 0 else { throw refusal(.refusesFeatures) }
+    return accepted
+  }
+
+  /// Step 7, for one queue: selects it and finds its size.
+  ///
+  /// - Returns: the greatest power of two that is neither more than `wanted` nor more than the device has.
+  func sizeOfQueue(_ index: UInt32, wanted: UInt16) throws(DeviceError) -> UInt16 {
+    if index != 0 || !device.isReset { store(index, VIRTIO_MMIO_QUEUE_SEL) }
+    let most = min(load(VIRTIO_MMIO_QUEUE_NUM_MAX), UInt32(wanted))
+    guard most > 0, load(VIRTIO_MMIO_QUEUE_READY) == 0 else { throw refusal(.lacksQueue(index)) }
+    return 1 << UInt16(31 - most.leadingZeroBitCount)
+  }
+
+  /// Step 7: lets the device use the queue that `sizeOfQueue` selected.
+  func enable(_ queue: borrowing DriverQueue) {
+    store(UInt32(queue.size), VIRTIO_MMIO_QUEUE_NUM)
+    store(queue.descriptorArea, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH)
+    store(queue.driverArea, VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH)
+    store(queue.deviceArea, VIRTIO_MMIO_QUEUE_DEVICE_LOW, VIRTIO_MMIO_QUEUE_DEVICE_HIGH)
+    store(1, VIRTIO_MMIO_QUEUE_READY)
+  }
+
+  /// Step 8: the device is in use from here on.
+  func start() {
+    store(
+      UInt32(
+        VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK),
+      VIRTIO_MMIO_STATUS)
+  }
+
+  /// Gives the device up, as a driver does that cannot use it (virtio-1.2 §2.1), and says why.
+  func refusal(_ reason: DeviceError.Reason) -> DeviceError {
+    store(load(VIRTIO_MMIO_STATUS) | UInt32(VIRTIO_STATUS_FAILED), VIRTIO_MMIO_STATUS)
+    return DeviceError(device: device.name, reason: reason)
+  }
+
+  private func reset() throws(DeviceError) {
+    store(0, VIRTIO_MMIO_STATUS)
+    for _ in 0..<Self.resetPatience where load(VIRTIO_MMIO_STATUS) == 0 { return }
+    throw DeviceError(device: device.name, reason: .doesNotReset)
+  }
+
+  // MARK: In use
+
+  /// Tells the device that a queue has new buffers (virtio-1.2 §4.2.3.3).
+  func notify(queue: UInt32) {
+    store(queue, VIRTIO_MMIO_QUEUE_NOTIFY)
+  }
+
+  /// Whether the device has given up (virtio-1.2 §2.1.2).
+  var needsReset: Bool { load(VIRTIO_MMIO_STATUS) & UInt32(VIRTIO_STATUS_DEVICE_NEEDS_RESET) != 0 }
+
+  /// Takes note of interrupts, which a device that sends no messages otherwise goes on to raise (virtio-1.2 §4.2.3.4).
+  func acknowledgeInterrupts() {
+    guard !device.sendsMessages else { return }
+    let causes = load(VIRTIO_MMIO_INTERRUPT_STATUS)
+    if causes != 0 { store(causes, VIRTIO_MMIO_INTERRUPT_ACK) }
+  }
+
+  /// Reads the configuration space, again if it has changed meanwhile (virtio-1.2 §2.5.1): `read` sees one state of it.
+  func readConfiguration<Result>(_ read: (ConfigurationSpace<Page>) -> Result) throws(DeviceError) -> Result {
+    // A device that changes it all the time is not one to wait for.
+    for _ in 0..<100 {
+      let generation = load(VIRTIO_MMIO_CONFIG_GENERATION)
+      let result = read(ConfigurationSpace(page: page))
+      if load(VIRTIO_MMIO_CONFIG_GENERATION) == generation { return result }
+    }
+    throw refusal(.badConfiguration)
+  }
+
+  private func load(_ register: Int32) -> UInt32 { page.load32(Int(register)) }
+  private func store(_ value: UInt32, _ register: Int32) { page.store32(value, at: Int(register)) }
+  private func store(_ value: UInt64, _ low: Int32, _ high: Int32) {
+    store(UInt32(truncatingIfNeeded: value), low)
+    store(UInt32(truncatingIfNeeded: value >> 32), high)
+  }
+}
+
+/// A device's configuration space: little-endian fields at offsets that the device's kind defines (virtio-1.2 §2.5, §4.2.2.2).
+struct ConfigurationSpace<Page: RegisterPage> {
+  let page: Page
+
+  func load8(_ offset: Int) -> UInt8 { page.load8(Int(VIRTIO_MMIO_CONFIG) + offset) }
+  func load16(_ offset: Int) -> UInt16 { page.load16(Int(VIRTIO_MMIO_CONFIG) + offset) }
+  func load32(_ offset: Int) -> UInt32 { page.load32(Int(VIRTIO_MMIO_CONFIG) + offset) }
+  /// In two accesses, as the specification has 64-bit fields read.
+  func load64(_ offset: Int) -> UInt64 { UInt64(load32(offset)) | UInt64(load32(offset + 4)) << 32 }
+}
+
+/// The mask of a feature's bit number.
+func feature(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }
