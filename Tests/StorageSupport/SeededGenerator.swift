@@ -1,0 +1,25 @@
+/// SplitMix64: the same numbers for the same seed.
+public struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  public init(seed: UInt64) {
+    state = seed
+  }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+
+  public mutating func bytes(count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    for index in bytes.indices where index % 8 == 0 {
+      let word = next()
+      for byte in index..<min(index + 8, count) { bytes[byte] = UInt8(truncatingIfNeeded: word >> UInt64(8 * (byte - index))) }
+    }
+    return bytes
+  }
+}
