@@ -3,7 +3,7 @@
 SWIFT ?= swift
 EXAMPLES = hello clock crash
 # Images that only the integration cases boot.
-TEST_IMAGES = idle-stress probe
+TEST_IMAGES = idle-stress probe device-probe idle-disk
 IMAGES = $(EXAMPLES) $(TEST_IMAGES)
 # The monitor, and what is linked as it is.
 HOST_PRODUCTS = needletail integration boot-benchmark floor bare
