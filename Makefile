@@ -15,7 +15,7 @@ ifdef CI
 SWIFT_FLAGS = -Xswiftc -warnings-as-errors
 endif
 
-PACKAGES = libelf-dev libdw-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace
+PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace
 
 # A product is made again when anything that it could be made from has changed.
 COMMON_SOURCES = Package.swift $(shell find Sources -type f)

@@ -42,9 +42,10 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CKVM"),
     .systemLibrary(name: "CELF"),
+    .systemLibrary(name: "CURing"),
     .target(name: "CDemangle"),
     .target(name: "KVM", dependencies: ["CKVM", "CLinux"], swiftSettings: settings),
-    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux"], swiftSettings: settings),
+    .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux", "CURing"], swiftSettings: settings),
     .target(
       name: "Machine", dependencies: ["Virtio", "KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
       swiftSettings: settings),

@@ -114,11 +114,9 @@ public struct Machine: ~Copyable {
     timeline.mark(.registers)
 
     if let registers {
-      let loop = DeviceLoop()
-      let (attached, console) = devices.attach(loop: loop, stopFlag: vcpu.immediateExitFlag)
-      bus = DeviceBus(
-        attached, console: console, loop: loop, registers: registers,
-        memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender)
+      bus = devices.makeBus(
+        registers: registers, memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender,
+        stopFlag: vcpu.immediateExitFlag)
     } else {
       bus = nil
     }

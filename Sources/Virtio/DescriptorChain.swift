@@ -21,9 +21,9 @@ extension DescriptorChain {
 
   /// Reads the chain that begins at `head`, each descriptor once, and checks all of it.
   ///
-  /// An empty buffer is taken as no buffer: the specification has no lower limit for `len` (virtio-1.2 §2.7.5), and no byte of
-  /// it is ever touched, so its address does not matter. It counts for the length of the chain like any other, so this
-  /// ends after as many descriptors as the queue has.
+  /// An empty buffer is taken as no buffer: the specification has no lower limit for `len` (virtio-1.2 §2.7.5), and no
+  /// byte of it is ever touched, so its address does not matter. It counts for the length of the chain like any other,
+  /// so this ends after as many descriptors as the queue has.
   ///
   /// - Parameters:
   ///   - head: below the queue's size.
@@ -37,8 +37,8 @@ extension DescriptorChain {
     var index = UInt32(head)
     var isInIndirectTable = false
     var hasSeenWritable = false
-    // The longest chain has as many buffers as the queue has entries, in indirect tables as well (§2.7.5.3.1), so a loop
-    // is a chain that is too long. The descriptor that names an indirect table is not a buffer.
+    // The longest chain has as many buffers as the queue has entries, in indirect tables as well (§2.7.5.3.1), so a
+    // loop is a chain that is too long. The descriptor that names an indirect table is not a buffer.
     var buffersLeft = rings.size
     var total: UInt64 = 0
 
@@ -48,8 +48,8 @@ extension DescriptorChain {
       let count = Int(descriptor.len)
 
       if flags & VIRTQ_DESC_F_INDIRECT != 0 {
-        // §2.7.5.3.1: only when negotiated, only one table, not together with NEXT. §2.7.5.3.2: WRITE is ignored here, and
-        // ordinary descriptors may come before.
+        // §2.7.5.3.1: only when negotiated, only one table, not together with NEXT. §2.7.5.3.2: WRITE is ignored here,
+        // and ordinary descriptors may come before.
         guard allowsIndirect else { throw ProtocolBreach(reason: "indirect descriptor that was not negotiated") }
         guard !isInIndirectTable else { throw ProtocolBreach(reason: "indirect descriptor inside an indirect table") }
         guard flags & VIRTQ_DESC_F_NEXT == 0 else { throw ProtocolBreach(reason: "descriptor behind an indirect one") }

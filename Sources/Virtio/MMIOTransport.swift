@@ -1,13 +1,14 @@
 import MachineABI
 
-/// A virtio device over MMIO, version 2 (virtio-1.2 §4.2): the registers by which the driver finds it, sets it up and resets it.
+/// A virtio device over MMIO, version 2 (virtio-1.2 §4.2): the registers by which the driver finds it, sets it up and
+/// resets it.
 ///
-/// The guest reads the register page itself; this keeps it as a read must find it. Only writes come here. Everything is called
-/// with the machine's device lock held (`DeviceLoop.withLock`).
+/// The guest reads the register page itself; this keeps it as a read must find it. Only writes come here. Everything is
+/// called with the machine's device lock held (`DeviceLoop.withLock`).
 ///
-/// Where the specification says only what a driver must not do: a write that it must not make is ignored, and one that leaves
-/// the device with something it cannot work with (a queue that cannot be where it is said to be, DRIVER_OK without features)
-/// makes it need a reset.
+/// Where the specification says only what a driver must not do: a write that it must not make is ignored, and one that
+/// leaves the device with something it cannot work with (a queue that cannot be where it is said to be, DRIVER_OK
+/// without features) makes it need a reset.
 public final class MMIOTransport {
   /// What VendorID reads as: "NDTL".
   public static let vendor: UInt32 = 0x4c54_444e
@@ -44,7 +45,8 @@ public final class MMIOTransport {
   public private(set) var failure: StaticString?
 
   /// - Parameters:
-  ///   - registers: the host address of the device's register page: `pageSize` bytes, all zero, mapped as long as this exists.
+  ///   - registers: the host address of the device's register page: `pageSize` bytes, all zero, mapped as long as this
+  ///     exists.
   ///   - memory: what the driver's rings and buffers may name.
   ///   - interrupt: sends the device's interrupt. InterruptStatus says why by the time this is called.
   public init(
@@ -95,8 +97,8 @@ public final class MMIOTransport {
   ///   - offset: from the start of the page. Anything is allowed; what is no writable register is ignored.
   ///   - data: the bytes written, the first in the lowest eight bits; what is above `byteCount` bytes does not matter.
   ///   - byteCount: how many. Registers are written by aligned accesses of four alone (§4.2.2.2); others are ignored.
-  /// - Returns: whether the device was given more than it does in one turn (`Virtqueue.serveTurn`): the same write is to be made
-  ///   again, once the caller has seen that nobody wants the machine to end.
+  /// - Returns: whether the device was given more than it does in one turn (`Virtqueue.serveTurn`): the same write is
+  ///   to be made again, once the caller has seen that nobody wants the machine to end.
   @discardableResult
   public func write(offset: Int, data: UInt64, byteCount: Int) -> Bool {
     if offset >= Int(VIRTIO_MMIO_CONFIG) {
@@ -134,8 +136,8 @@ public final class MMIOTransport {
     }
   }
 
-  /// The driver says that a queue has new buffers: by a write of QueueNotify, or an eventfd in its place (§4.2.3.3). Ignored
-  /// for a queue that is not running; a notification too many is no fault (§2.7.10.2).
+  /// The driver says that a queue has new buffers: by a write of QueueNotify, or an eventfd in its place (§4.2.3.3).
+  /// Ignored for a queue that is not running; a notification too many is no fault (§2.7.10.2).
   ///
   /// - Returns: as `write` does.
   public func notify(queue index: UInt32) -> Bool {
@@ -152,7 +154,8 @@ public final class MMIOTransport {
     announceConfiguration()
   }
 
-  /// The machine ends: the device stops, and touches no memory of the guest's any more.
+  /// The machine ends: the device stops, and touches no memory of the guest's any more. Must be called before the last
+  /// reference to this goes, for a running device's queues refer to it.
   public func stop() { reset() }
 
   // MARK: Status
@@ -274,8 +277,8 @@ public final class MMIOTransport {
       if isStarted { queues[index].disable() }
     case 1:
       guard !setups[index].isReady else { return }
-      // Queues are set up before DRIVER_OK (§3.1.1, step 7). One that was disabled after it may have requests in flight, so
-      // it is back only after a reset.
+      // Queues are set up before DRIVER_OK (§3.1.1, step 7). One that was disabled after it may have requests in
+      // flight, so it is back only after a reset.
       guard !status.contains(.driverOK) else { return needReset("queue enabled after DRIVER_OK") }
       do throws(VirtqueueSetupError) {
         let setup = setups[index]
@@ -318,9 +321,9 @@ public final class MMIOTransport {
     refreshConfiguration()
   }
 
-  /// Shows the configuration if it changed. The generation changes before it and after it (§2.5), because the guest may read
-  /// the page while this writes it: who began to read before the change sees that there was one. Who began within it, and
-  /// ended within it, is told by the interrupt that comes after.
+  /// Shows the configuration if it changed. The generation changes before it and after it (§2.5), because the guest may
+  /// read the page while this writes it: who began to read before the change sees that there was one. Who began within
+  /// it, and ended within it, is told by the interrupt that comes after.
   private func refreshConfiguration() {
     let current = device.configuration
     guard current != configuration else { return }

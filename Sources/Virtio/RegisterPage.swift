@@ -2,7 +2,8 @@ import MachineABI
 
 /// A device's page of registers as the guest reads it, without an exit (virtio-1.2 §4.2.2).
 ///
-/// The guest cannot write it, and the monitor reads nothing back from it. Every store is atomic: the guest may look meanwhile.
+/// The guest cannot write it, and the monitor reads nothing back from it. Every store is atomic: the guest may look
+/// meanwhile.
 struct RegisterPage {
   /// Invariant: `pageSize` writable bytes, aligned to four, mapped as long as the device's transport exists.
   private let base: UnsafeMutableRawPointer

@@ -2,8 +2,8 @@ import MachineABI
 
 /// A split virtqueue as its device sees it (virtio-1.2 §2.7). Everything in it is the driver's, who may be hostile.
 ///
-/// What the driver writes is read once and checked before it is used; what the device writes is never read back. The driver
-/// may break its own requests and this queue, nothing else.
+/// What the driver writes is read once and checked before it is used; what the device writes is never read back. The
+/// driver may break its own requests and this queue, nothing else.
 public final class Virtqueue {
   /// Nil when the driver has not enabled the queue, or has disabled it: then nothing of it is touched (§4.2.2.1).
   private var rings: VirtqueueRings?
@@ -65,8 +65,8 @@ public final class Virtqueue {
 
   /// Takes the next available chain; nil when there is none, or the queue is broken.
   ///
-  /// When it returns nil, the driver notifies the device of the next chain, unless notifications are suppressed or this was a
-  /// turn that was cut short.
+  /// When it returns nil, the driver notifies the device of the next chain, unless notifications are suppressed or this
+  /// was a turn that was cut short.
   public func next() -> DescriptorChain? {
     guard let rings, !isBroken else { return nil }
     if taken == available, !readIndex(rings) {
@@ -99,11 +99,12 @@ public final class Virtqueue {
     }
   }
 
-  /// Runs `body`, in which `next()` gives no more chains than the queue has entries; returns whether there were more, which is
-  /// then the caller's to come back for.
+  /// Runs `body`, in which `next()` gives no more chains than the queue has entries; returns whether there were more,
+  /// which is then the caller's to come back for.
   ///
-  /// A driver that waits meanwhile has no more. But a driver can have the device write the next chains into the rings with
-  /// every answer, so without a limit one notification could keep the device busy for ever.
+  /// A driver that waits meanwhile has no more. But a driver can have the device write the next chains into the rings
+  /// with every answer, so without a limit one notification could keep the device busy for ever. The transport serves
+  /// notifications so; a device that also takes chains when something else is ready does the same there.
   public func serveTurn(_ body: () -> Void) -> Bool {
     turnLeft = Int(size)
     isTurnCutShort = false
@@ -114,8 +115,8 @@ public final class Virtqueue {
 
   /// Gives a chain back, after the device wrote `written` bytes to the start of its writable buffers.
   ///
-  /// Does nothing when the queue is broken or was disabled since. Giving back what was not taken, or twice, is an error of the
-  /// device's.
+  /// Does nothing when the queue is broken or was disabled since. Giving back what was not taken, or twice, is an error
+  /// of the device's.
   public func complete(head: UInt16, written: UInt32) {
     guard let rings, !isBroken else { return }
     precondition(head < rings.size && isInFlight(head), "a chain is given back once")
@@ -127,8 +128,8 @@ public final class Virtqueue {
     rings.publishUsed(index: used)
   }
 
-  /// Interrupts the driver if it wants to know of what was completed since the last time (virtio-1.2 §2.7.7, §2.7.10). Once
-  /// for a batch of completions.
+  /// Interrupts the driver if it wants to know of what was completed since the last time (virtio-1.2 §2.7.7, §2.7.10).
+  /// Once for a batch of completions.
   public func notifyDriver() {
     guard let rings, !isBroken, unannounced > 0 else { return }
     // The index goes out before the driver's wish is read; the driver does the two the other way round.
@@ -181,8 +182,8 @@ public final class Virtqueue {
     needsReset = { _ in }
   }
 
-  /// Writes where the next notification is wanted, and looks again, because the driver may have missed it (§2.7.13.4.1).
-  /// Returns whether there are chains.
+  /// Writes where the next notification is wanted, and looks again, because the driver may have missed it
+  /// (§2.7.13.4.1). Returns whether there are chains.
   private func requestNotification(_ rings: VirtqueueRings) -> Bool {
     guard !isBroken else { return false }
     if usesEventIndex { rings.setAvailableEvent(taken) }

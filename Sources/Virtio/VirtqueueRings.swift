@@ -28,8 +28,8 @@ public enum VirtqueueSetupError: Error {
 
 /// The three areas of a queue in host memory, checked once when the driver enables the queue.
 ///
-/// Invariant: each pointer has the alignment of its area and as many bytes behind it as a queue of `size` entries has there,
-/// mapped as long as the guest's memory; the bytes of `used` are writable.
+/// Invariant: each pointer has the alignment of its area and as many bytes behind it as a queue of `size` entries has
+/// there, mapped as long as the guest's memory; the bytes of `used` are writable.
 public struct VirtqueueRings {
   /// Entries: a power of two up to 32768, so that an index modulo the size is a mask.
   let size: UInt16
@@ -54,6 +54,10 @@ public struct VirtqueueRings {
       let used = memory.writable(addresses.device, count: Self.usedBytes(entries))
     else { throw .memory }
     self.size = UInt16(size)
+    // Pages are at pages, so what is aligned in the guest is aligned here.
+    precondition(
+      UInt(bitPattern: available.baseAddress) % UInt(VIRTQ_AVAIL_ALIGNMENT) == 0
+        && UInt(bitPattern: used.baseAddress) % UInt(VIRTQ_USED_ALIGNMENT) == 0, "regions are pages")
     // Never nil: no region begins at address zero of this process, and no count here is zero.
     self.descriptors = descriptors.baseAddress!
     self.available = available.baseAddress!

@@ -74,6 +74,7 @@ struct Topic: Sendable {
     Topic(name: "memory", cases: memoryCases()),
     Topic(name: "random", cases: randomCases()),
     Topic(name: "signals", cases: signalCases()),
+    Topic(name: "terminal", cases: terminalCases()),
     Topic(name: "many-machines", cases: manyMachineCases()),
     Topic(name: "idle", cases: idleCases()),
     Topic(name: "bad-image", cases: badImageCases()),

@@ -13,12 +13,16 @@ struct ChildProcess: ~Copyable {
   private var isReaped = false
 
   /// Starts `arguments[0]` with nothing on standard input and an environment of its own.
+  ///
+  /// - Parameter terminal: the path of a terminal that is to be standard input and to control the process.
   init(
-    _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin"], watchdogSeconds: Int
+    _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin"], terminal: String? = nil,
+    watchdogSeconds: Int
   ) throws(Verdict) {
     let outputPipe = try Pipe()
     let errorPipe = try Pipe()
-    let started = Self.spawn(arguments, environment, output: outputPipe.writeEnd, errors: errorPipe.writeEnd)
+    let started = Self.spawn(
+      arguments, environment, terminal: terminal, output: outputPipe.writeEnd, errors: errorPipe.writeEnd)
     // The child has its own copies; the end of its output shows only when ours are closed.
     close(outputPipe.writeEnd)
     close(errorPipe.writeEnd)
@@ -36,20 +40,32 @@ struct ChildProcess: ~Copyable {
   }
 
   private static func spawn(
-    _ arguments: [String], _ environment: [String], output: Int32, errors: Int32
+    _ arguments: [String], _ environment: [String], terminal: String?, output: Int32, errors: Int32
   ) -> pid_t? {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    if let terminal {
+      // The first terminal that the leader of a new session opens controls it (tty_ioctl(4)).
+      posix_spawnattr_setflags(&attributes, Int16(Self.newSession))
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, terminal, O_RDWR, 0)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    }
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
     let argumentVector = CStrings(arguments), environmentVector = CStrings(environment)
     var identifier: pid_t = 0
     let code = posix_spawn(
-      &identifier, arguments[0], &actions, nil, argumentVector.pointers, environmentVector.pointers)
+      &identifier, arguments[0], &actions, &attributes, argumentVector.pointers, environmentVector.pointers)
     return code == 0 ? identifier : nil
   }
+
+  /// POSIX_SPAWN_SETSID (spawn.h), which is declared only under _GNU_SOURCE.
+  private static let newSession = 0x80
 
   deinit {
     guard !isReaped else { return }

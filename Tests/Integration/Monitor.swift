@@ -19,6 +19,27 @@ struct Monitor: Sendable {
       [path, "run"] + options + [self.image(image)] + arguments, watchdogSeconds: watchdogSeconds)
   }
 
+  /// Boots an image by its name, on a terminal.
+  func start(
+    _ image: String, _ arguments: [String] = [], on terminal: borrowing Terminal
+  ) throws(Verdict) -> ChildProcess {
+    try ChildProcess(
+      [path, "run", self.image(image)] + arguments, terminal: terminal.path, watchdogSeconds: watchdogSeconds)
+  }
+
+  /// Boots an image by its name as a job of a shell with job control, on a terminal.
+  ///
+  /// - Parameter script: what the shell does; `"$0" "$@"` is the monitor.
+  func startJob(
+    _ image: String, _ arguments: [String] = [], script: String, on terminal: borrowing Terminal
+  ) throws(Verdict) -> ChildProcess {
+    try ChildProcess(
+      // The shell takes the terminal whose jobs it controls from standard error.
+      ["/bin/bash", "-c", "exec 2<&0; set -m; " + script, path, "run", self.image(image)] + arguments,
+      terminal: terminal.path,
+      watchdogSeconds: watchdogSeconds)
+  }
+
   /// Runs the monitor with these arguments.
   func command(_ arguments: [String]) throws(Verdict) -> Run {
     var process = try ChildProcess([path] + arguments, watchdogSeconds: watchdogSeconds)

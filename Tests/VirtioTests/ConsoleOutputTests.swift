@@ -101,6 +101,8 @@ import Testing
     // In a process of its own: signal handlers are the whole process's.
     await #expect(processExitsWith: .success) {
       _ = linux_sigaction(SIGUSR1, { _ in }, 0)
+      // The threads that run tests take no signals.
+      linux_unblock_signal(SIGUSR1)
       let output = try Ends.pipe()
       let console = try ConsoleUnderTest(output: output.far)
       let address = console.memory.allocate(1 << 18)

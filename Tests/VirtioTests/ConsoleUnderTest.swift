@@ -45,6 +45,15 @@ final class ConsoleUnderTest {
   /// What came as input since the last time, each buffer by itself.
   func received() -> [Int] { receiveQueue.collect().map { Int($0.count) } }
 
+  /// As `received`, of input that is to come: a terminal says now and then that it has some, and then has none yet.
+  func awaitReceived() -> [Int] {
+    while loop.poll(timeout: patience) > 0 {
+      let counts = received()
+      if !counts.isEmpty { return counts }
+    }
+    return []
+  }
+
   /// Queues output without a word to the device.
   func queueOutput(_ pieces: [[UInt8]]) {
     transmitQueue.add(
@@ -66,8 +75,10 @@ final class ConsoleUnderTest {
   }
 }
 
-/// How many bytes wait in a pipe, socket or terminal.
+/// How many bytes wait in a pipe, socket or terminal to which some were written: a terminal takes a moment to have them.
 func waitingBytes(_ descriptor: Int32) -> Int {
+  var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+  poll(&polled, 1, patience)
   var count: Int32 = -1
   _ = linux_ioctl_pointer(descriptor, UInt(FIONREAD), &count)
   return Int(count)

@@ -1,6 +1,7 @@
 @testable import Virtio
 
-/// A device that reads everything it may read and writes everything it may write: the bytes that it read, over and over.
+/// A device that reads everything it may read and writes everything it may write: the bytes that it read, over and
+/// over.
 final class EchoDevice: VirtioDevice {
   let kind: UInt32 = 4095
   var offeredFeatures: UInt64 = 1 << 3

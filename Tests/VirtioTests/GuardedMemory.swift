@@ -3,8 +3,8 @@ import Testing
 
 @testable import Virtio
 
-/// Guest memory in several regions, each between guard pages in the host, so that any byte touched outside is a SIGSEGV. The
-/// host mapping of the read-only region is PROT_READ.
+/// Guest memory in several regions, each between guard pages in the host, so that any byte touched outside is a
+/// SIGSEGV. The host mapping of the read-only region is PROT_READ.
 final class GuardedMemory {
   /// Where a region is in guest-physical addresses.
   struct Area {
@@ -73,9 +73,13 @@ final class GuardedMemory {
 
   /// The host address of guest memory, as the guest itself uses it.
   func host(_ address: UInt64, count: Int) -> UnsafeMutableRawPointer {
-    for (area, host) in zip(areas, hosts)
-    where address >= area.address && address - area.address + UInt64(count) <= UInt64(area.count) {
-      return host + Int(address - area.address)
+    var index = 0
+    while index < areas.count {
+      let start = areas[index].address
+      if address >= start, address - start + UInt64(count) <= UInt64(areas[index].count) {
+        return hosts[index] + Int(address - start)
+      }
+      index += 1
     }
     preconditionFailure("the test names memory that the guest does not have")
   }
@@ -94,7 +98,7 @@ final class GuardedMemory {
     Value(littleEndian: host(address, count: MemoryLayout<Value>.size).loadUnaligned(as: Value.self))
   }
   func store<Value: FixedWidthInteger>(_ value: Value, at address: UInt64) {
-    withUnsafeBytes(of: value.littleEndian) { store($0, at: address) }
+    host(address, count: MemoryLayout<Value>.size).storeBytes(of: value.littleEndian, as: Value.self)
   }
   func store(_ bytes: some Collection<UInt8>, at address: UInt64) {
     UnsafeMutableRawBufferPointer(start: host(address, count: bytes.count), count: bytes.count).copyBytes(from: bytes)

@@ -2,8 +2,8 @@ import CLinux
 
 @testable import Virtio
 
-/// A driver written from the text of the specification alone (virtio-1.2 §3.1, §4.2), for any device. It sees its device as a
-/// guest does: it writes registers, reads the register page, and shares memory.
+/// A driver written from the text of the specification alone (virtio-1.2 §3.1, §4.2), for any device. It sees its
+/// device as a guest does: it writes registers, reads the register page, and shares memory.
 final class MockDriver {
   /// Table 4.1 of §4.2.2.
   enum Register: Int {

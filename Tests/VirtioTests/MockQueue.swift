@@ -1,7 +1,7 @@
 @testable import Virtio
 
-/// The driver's side of a split virtqueue, from the text of virtio-1.2 §2.7 alone. The rings are in guest memory where tests
-/// can spoil them.
+/// The driver's side of a split virtqueue, from the text of virtio-1.2 §2.7 alone. The rings are in guest memory where
+/// tests can spoil them.
 final class MockQueue {
   /// One element of a buffer.
   struct Buffer: Equatable {
@@ -84,10 +84,11 @@ final class MockQueue {
     setDescriptor(at: descriptors + 16 * UInt64(index), address: address, count: count, flags: flags, next: next)
   }
   func setDescriptor(at place: UInt64, address: UInt64, count: UInt32, flags: UInt16, next: UInt16 = 0) {
-    memory.store(address, at: place)
-    memory.store(count, at: place + 8)
-    memory.store(flags, at: place + 12)
-    memory.store(next, at: place + 14)
+    let host = memory.host(place, count: 16)
+    host.storeBytes(of: address, as: UInt64.self)
+    host.storeBytes(of: count, toByteOffset: 8, as: UInt32.self)
+    host.storeBytes(of: flags, toByteOffset: 12, as: UInt16.self)
+    host.storeBytes(of: next, toByteOffset: 14, as: UInt16.self)
   }
 
   // MARK: §2.7.13: supplying buffers

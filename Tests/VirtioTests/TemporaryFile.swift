@@ -2,17 +2,21 @@ import CLinux
 import KVM
 
 /// A file that is gone when its owner is.
-struct TemporaryFile: ~Copyable {
+final class TemporaryFile {
   let path: String
   /// Open for reading and writing, from the start.
   let descriptor: Int32
 
-  init(_ content: [UInt8] = []) throws {
+  convenience init(_ content: [UInt8] = []) throws {
     var name = Array("/tmp/needletail-virtio-XXXXXX".utf8CString)
-    descriptor = try valueOrErrno("mkstemp", mkstemp(&name))
-    path = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    self.init(descriptor: try valueOrErrno("mkstemp", mkstemp(&name)), path: name)
     try content.withUnsafeBytes { try FileDescriptor.writeAll($0, to: descriptor) }
     lseek(descriptor, 0, SEEK_SET)
+  }
+
+  private init(descriptor: Int32, path: [CChar]) {
+    self.descriptor = descriptor
+    self.path = path.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
   deinit {

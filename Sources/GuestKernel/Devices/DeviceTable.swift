@@ -11,6 +11,8 @@ struct DeviceRecord: Equatable {
   var isReset: Bool
   /// Interrupts need no acknowledgement.
   var sendsMessages: Bool
+  /// Its registers may be written through the shared page.
+  var takesPostedWrites = false
 }
 
 /// The devices of this machine.
@@ -39,11 +41,15 @@ struct DeviceTable {
     return nil
   }
 
+  /// From where posted writes count; nil without devices.
+  var firstRegisters: UInt64? { entries.first?.registers }
+
   private static func record(_ entry: DeviceEntry) -> DeviceRecord {
     DeviceRecord(
       name: name(of: entry), kind: entry.kind, registers: entry.registers,
       isReset: entry.flags & UInt32(NEEDLETAIL_DEVICE_IS_RESET) != 0,
-      sendsMessages: entry.flags & UInt32(NEEDLETAIL_DEVICE_SENDS_MESSAGES) != 0)
+      sendsMessages: entry.flags & UInt32(NEEDLETAIL_DEVICE_SENDS_MESSAGES) != 0,
+      takesPostedWrites: entry.flags & UInt32(NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES) != 0)
   }
 
   private static func name(of entry: DeviceEntry) -> String {

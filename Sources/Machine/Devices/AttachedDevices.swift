@@ -3,11 +3,12 @@ import MachineABI
 import Virtio
 
 /// The devices that an image declares, matched with what the machine's configuration has for them.
-struct AttachedDevices: ~Copyable {
+struct AttachedDevices {
   private let declared: [DeclaredDevice]
   private let configuration: MachineConfiguration
-  /// For each declared device, the file of those that have one.
-  private let files: [BlockFile?]
+  /// Those that are made already, because their files were to be opened before anything else.
+  private let blockDevices: [BlockDevice]
+  private let loop = DeviceLoop()
 
   /// Opens every file that the image's block devices are to be.
   ///
@@ -18,25 +19,22 @@ struct AttachedDevices: ~Copyable {
         throw .device(.undeclared(attachment.name, declared: declared))
       }
     }
-    var files: [BlockFile?] = []
-    for device in declared {
-      guard device.kind == .block else {
-        files.append(nil)
-        continue
-      }
+    var blockDevices: [BlockDevice] = []
+    for device in declared where device.kind == .block {
       guard let attachment = configuration.blockDevices.first(where: { $0.name == device.name }) else {
         throw .device(.missing(device.name))
       }
       do throws(BlockFileError) {
-        files.append(
-          try BlockFile(opening: attachment.path, isReadOnly: attachment.isReadOnly, isDirect: attachment.isDirect))
+        let file = try BlockFile(
+          opening: attachment.path, isReadOnly: attachment.isReadOnly, isDirect: attachment.isDirect)
+        blockDevices.append(BlockDevice(file: file, name: device.name, loop: loop))
       } catch {
         throw .device(.block(device.name, error))
       }
     }
     self.declared = declared
     self.configuration = configuration
-    self.files = files
+    self.blockDevices = blockDevices
   }
 
   var count: Int { declared.count }
@@ -60,16 +58,22 @@ struct AttachedDevices: ~Copyable {
     }
   }
 
-  /// Makes the devices.
+  /// Makes the rest of the devices, and puts all on a bus.
   ///
-  /// - Parameter stopFlag: see `ConsoleDevice`.
-  func attach(loop: DeviceLoop, stopFlag: UnsafePointer<UInt8>) -> (devices: [DeviceBus.Device], console: ConsoleDevice?)
-  {
+  /// - Parameters:
+  ///   - registers: one page for each device.
+  ///   - stopFlag: see `ConsoleDevice`.
+  ///   - memory, sender: see `DeviceBus`.
+  func makeBus(
+    registers: consuming MemoryMapping, memory: GuestRegions, sender: InterruptMessageSender,
+    stopFlag: UnsafePointer<UInt8>
+  ) -> DeviceBus {
     var console: ConsoleDevice?
-    let devices = declared.enumerated().map { index, declared in
+    var unusedBlockDevices = blockDevices[...]
+    let devices = declared.map { declared in
       let device: any VirtioDevice
       switch declared.kind {
-      case .block: device = BlockDevice(file: files[index]!, serial: declared.name, loop: loop)
+      case .block: device = unusedBlockDevices.removeFirst()
       case .console:
         let made = ConsoleDevice(
           input: configuration.consoleInput, output: configuration.consoleDescriptor, loop: loop, stopFlag: stopFlag)
@@ -79,6 +83,7 @@ struct AttachedDevices: ~Copyable {
       }
       return DeviceBus.Device(declaration: declared, device: device)
     }
-    return (devices, console)
+    return DeviceBus(
+      devices, console: console, loop: loop, registers: registers, memory: memory, sender: sender)
   }
 }

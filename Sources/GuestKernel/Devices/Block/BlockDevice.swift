@@ -33,7 +33,7 @@ public struct BlockDevice: Sendable {
         // A register page belongs to one device, and its kind says which driver that has.
         backend = unsafeDowncast(driver, to: BlockDriver<MappedRegisterPage>.self)
       } else {
-        backend = try BlockDriver.open(device, page: MappedRegisterPage(base: device.registers))
+        backend = try BlockDriver.open(device, page: MappedRegisterPage(device))
         EventLoop.devices.append(backend)
       }
     #else

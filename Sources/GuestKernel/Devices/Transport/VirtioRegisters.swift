@@ -3,7 +3,8 @@ import MachineABI
 /// A device's registers, and the steps by which a driver takes the device into use (virtio-1.2 §3.1.1 and §4.2.3.1).
 ///
 /// Register writes leave the guest, at the price of many requests; so a device that says that it is reset is not reset
-/// again, and selectors that are 0 already are not written.
+/// again, selectors that are 0 already are not written, and what needs no answer is posted: three writes leave the guest
+/// for a device of one queue.
 struct VirtioRegisters<Page: RegisterPage> {
   let page: Page
   let device: DeviceRecord
@@ -25,9 +26,9 @@ struct VirtioRegisters<Page: RegisterPage> {
     let driver = UInt32(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
     if !device.isReset {
       try reset()
-      store(UInt32(VIRTIO_STATUS_ACKNOWLEDGE), VIRTIO_MMIO_STATUS)
+      post(UInt32(VIRTIO_STATUS_ACKNOWLEDGE), VIRTIO_MMIO_STATUS)
     }
-    store(driver, VIRTIO_MMIO_STATUS)
+    post(driver, VIRTIO_MMIO_STATUS)
 
     if !device.isReset { store(0, VIRTIO_MMIO_DEVICE_FEATURES_SEL) }
     var offered = UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES))
@@ -38,10 +39,10 @@ struct VirtioRegisters<Page: RegisterPage> {
       throw refusal(.lacksFeature(UInt32(VIRTIO_F_VERSION_1)))
     }
     let accepted = offered & (wanted | feature(VIRTIO_F_VERSION_1))
-    store(0, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
-    store(UInt32(truncatingIfNeeded: accepted), VIRTIO_MMIO_DRIVER_FEATURES)
-    store(1, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
-    store(UInt32(truncatingIfNeeded: accepted >> 32), VIRTIO_MMIO_DRIVER_FEATURES)
+    post(0, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
+    post(UInt32(truncatingIfNeeded: accepted), VIRTIO_MMIO_DRIVER_FEATURES)
+    post(1, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
+    post(UInt32(truncatingIfNeeded: accepted >> 32), VIRTIO_MMIO_DRIVER_FEATURES)
     store(driver | UInt32(VIRTIO_STATUS_FEATURES_OK), VIRTIO_MMIO_STATUS)
     guard load(VIRTIO_MMIO_STATUS) & UInt32(VIRTIO_STATUS_FEATURES_OK) != 0 else { throw refusal(.refusesFeatures) }
     return accepted
@@ -59,11 +60,11 @@ struct VirtioRegisters<Page: RegisterPage> {
 
   /// Step 7: lets the device use the queue that `sizeOfQueue` selected.
   func enable(_ queue: borrowing DriverQueue) {
-    store(UInt32(queue.size), VIRTIO_MMIO_QUEUE_NUM)
-    store(queue.descriptorArea, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH)
-    store(queue.driverArea, VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH)
-    store(queue.deviceArea, VIRTIO_MMIO_QUEUE_DEVICE_LOW, VIRTIO_MMIO_QUEUE_DEVICE_HIGH)
-    store(1, VIRTIO_MMIO_QUEUE_READY)
+    post(UInt32(queue.size), VIRTIO_MMIO_QUEUE_NUM)
+    post(queue.descriptorArea, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH)
+    post(queue.driverArea, VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH)
+    post(queue.deviceArea, VIRTIO_MMIO_QUEUE_DEVICE_LOW, VIRTIO_MMIO_QUEUE_DEVICE_HIGH)
+    post(1, VIRTIO_MMIO_QUEUE_READY)
   }
 
   /// Step 8: the device is in use from here on.
@@ -116,9 +117,10 @@ struct VirtioRegisters<Page: RegisterPage> {
 
   private func load(_ register: Int32) -> UInt32 { page.load32(Int(register)) }
   private func store(_ value: UInt32, _ register: Int32) { page.store32(value, at: Int(register)) }
-  private func store(_ value: UInt64, _ low: Int32, _ high: Int32) {
-    store(UInt32(truncatingIfNeeded: value), low)
-    store(UInt32(truncatingIfNeeded: value >> 32), high)
+  private func post(_ value: UInt32, _ register: Int32) { page.post32(value, at: Int(register)) }
+  private func post(_ value: UInt64, _ low: Int32, _ high: Int32) {
+    post(UInt32(truncatingIfNeeded: value), low)
+    post(UInt32(truncatingIfNeeded: value >> 32), high)
   }
 }
 

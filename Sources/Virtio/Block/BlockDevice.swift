@@ -1,0 +1,295 @@
+import CLinux
+import KVM
+import MachineABI
+
+/// A disk (virtio-1.2 §5.2) whose contents are a file's.
+///
+/// What the page cache can answer is done while the driver notifies. Everything else goes to an engine, which exists from the
+/// first such request on: a guest that leaves its disk alone, or reads only what is cached, pays for none.
+public final class BlockDevice: VirtioDevice {
+  /// The entries of its only queue.
+  static let queueSize: UInt16 = 256
+  /// A header and a status byte take a descriptor each.
+  private static let segmentLimit = UInt32(queueSize) - 2
+
+  private let file: BlockFile
+  private let identity: InlineArray<20, UInt8>
+  private let loop: DeviceLoop
+  private let makeEngine: (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
+
+  private var queue: Virtqueue?
+  private var limits: BlockLimits
+  /// Whether the driver flushes: if not, what it was told is written has to stay (§5.2.6.2).
+  private var isFlushNegotiated = false
+  private var engine: (any BlockEngine)?
+  /// The requests that the engine works on, by their heads.
+  private var underWay: [BlockRequest?] = []
+  private var needsHandOver = false
+  private var prompt: PromptAccess
+
+  /// - Parameters:
+  ///   - file: stays open and locked as long as the device exists.
+  ///   - name: what the driver is told as the disk's serial number; up to 20 bytes of it.
+  ///   - loop: waits for what does not end at once.
+  public convenience init(file: consuming BlockFile, name: String, loop: DeviceLoop) {
+    self.init(file: file, name: name, loop: loop) { file, capacity throws(SystemCallError) in
+      do throws(SystemCallError) { return try RingEngine(file: file, capacity: capacity) } catch {
+        return try ThreadEngine(file: file, capacity: capacity)
+      }
+    }
+  }
+
+  init(
+    file: consuming BlockFile, name: String, loop: DeviceLoop,
+    makeEngine: @escaping (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
+  ) {
+    var identity = InlineArray<20, UInt8>(repeating: 0)
+    for (index, byte) in name.utf8.prefix(identity.count).enumerated() { identity[index] = byte }
+    self.identity = identity
+    self.loop = loop
+    self.makeEngine = makeEngine
+    limits = BlockLimits(capacity: file.size / UInt64(BlockFile.sectorSize), isReadOnly: file.isReadOnly)
+    prompt = PromptAccess(to: file)
+    self.file = file
+  }
+
+  // MARK: VirtioDevice
+
+  public var kind: UInt32 { UInt32(VIRTIO_ID_BLOCK) }
+
+  public var offeredFeatures: UInt64 {
+    var bits = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_TOPOLOGY]
+    bits += file.isReadOnly ? [VIRTIO_BLK_F_RO] : [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES]
+    return bits.reduce(0) { $0 | 1 << UInt64($1) }
+  }
+
+  public var queueSizes: [UInt16] { [Self.queueSize] }
+
+  public var configuration: [UInt8] {
+    var fields = virtio_blk_config()
+    fields.capacity = limits.capacity
+    fields.seg_max = Self.segmentLimit
+    fields.blk_size = UInt32(file.blockSize)
+    fields.physical_block_exp = UInt8(max(0, (file.preferredBlockSize / file.blockSize).trailingZeroBitCount))
+    fields.min_io_size = 1
+    if !file.isReadOnly {
+      let alignment = UInt32(file.preferredBlockSize / BlockFile.sectorSize)
+      fields.max_discard_sectors = BlockLimits.discardSectorLimit
+      fields.max_discard_seg = UInt32(BlockLimits.rangeLimit)
+      fields.discard_sector_alignment = alignment
+      fields.max_write_zeroes_sectors = BlockLimits.zeroSectorLimit
+      fields.max_write_zeroes_seg = UInt32(BlockLimits.rangeLimit)
+      fields.write_zeroes_may_unmap = 1
+    }
+    return withUnsafeBytes(of: fields) { [UInt8]($0) }
+  }
+
+  /// Nothing in it is the driver's to write: the cache's mode is not offered for change.
+  public func writeConfiguration(_ value: UInt32, byteCount: Int, at offset: Int) {}
+
+  public func start(features: UInt64, queues: [Virtqueue]) {
+    queue = queues[0]
+    underWay = [BlockRequest?](repeating: nil, count: Int(Self.queueSize))
+    isFlushNegotiated = features & 1 << UInt64(VIRTIO_BLK_F_FLUSH) != 0
+    limits.allowsDiscard = features & 1 << UInt64(VIRTIO_BLK_F_DISCARD) != 0
+    limits.allowsWriteZeroes = features & 1 << UInt64(VIRTIO_BLK_F_WRITE_ZEROES) != 0
+  }
+
+  public func queueNotified(_ index: Int) {
+    guard let queue else { return }
+    while let chain = queue.next() { begin(chain, of: queue) }
+    handOver()
+    queue.notifyDriver()
+  }
+
+  public func stop() {
+    if let engine {
+      engine.drain()
+      loop.stopWatching(engine.eventDescriptor)
+    }
+    engine = nil
+    queue = nil
+    underWay = []
+    needsHandOver = false
+  }
+
+  // MARK: Requests
+
+  private func begin(_ chain: DescriptorChain, of queue: Virtqueue) {
+    guard let status = BlockRequest.statusByte(of: chain) else {
+      queue.fail("block request without room for its status")
+      return
+    }
+    let request: BlockRequest
+    do throws(BlockRefusal) {
+      request = try BlockRequest(chain, status: status, limits: limits)
+    } catch {
+      queue.complete(head: chain.head, written: BlockRequest.refuse(chain, status: status, with: error))
+      return
+    }
+    switch request.kind {
+    case .read: prompt.read(request, from: file)
+    case .write where isFlushNegotiated: prompt.write(request, to: file)
+    case .identify:
+      identity.span.withUnsafeBytes { _ = request.provide($0) }
+      finish(request, VIRTIO_BLK_S_OK)
+      return
+    case .flush: request.isFlushing = true
+    case .write, .discard, .writeZeroes: break
+    }
+    proceed(with: request)
+  }
+
+  /// Gets the next operation of a request under way, or answers it if nothing is left to do.
+  private func proceed(with request: BlockRequest) {
+    guard let operation = nextOperation(of: request) else {
+      finish(request, VIRTIO_BLK_S_OK)
+      return
+    }
+    guard let engine = engineInUse() else {
+      finish(request, VIRTIO_BLK_S_IOERR)
+      return
+    }
+    underWay[operation.tag] = request
+    engine.add(operation)
+    needsHandOver = true
+  }
+
+  private func finish(_ request: BlockRequest, _ status: Int32) {
+    queue?.complete(head: request.head, written: request.answer(status))
+  }
+
+  private func handOver() {
+    if needsHandOver { engine?.handOver() }
+    needsHandOver = false
+  }
+
+  /// The engine, which exists from now on; nil if there can be none now.
+  private func engineInUse() -> (any BlockEngine)? {
+    if let engine { return engine }
+    do throws(SystemCallError) {
+      let made = try makeEngine(file.descriptor.rawValue, Int(Self.queueSize))
+      // The closure and with it the device live until `stop()`.
+      try loop.watch(made.eventDescriptor, for: .readable) { self.serveEngine() }
+      engine = made
+      return made
+    } catch {
+      return nil
+    }
+  }
+
+  /// On the loop's thread: operations have ended.
+  private func serveEngine() {
+    engine?.service { tag, result in
+      guard let request = underWay[tag] else { return }
+      underWay[tag] = nil
+      operationEnded(of: request, result: result)
+    }
+    handOver()
+    queue?.notifyDriver()
+  }
+
+  // MARK: Operations
+
+  /// What the engine is to do next for a request; nil if it is done.
+  private func nextOperation(of request: BlockRequest) -> BlockOperation? {
+    let tag = Int(request.head)
+    if request.isFlushing { return BlockOperation(kind: .flush, tag: tag) }
+    switch request.kind {
+    case .read, .write:
+      guard request.remaining > 0 else { return nil }
+      let kind: BlockOperation.Kind = request.kind == .read ? .read : isFlushNegotiated ? .write : .durableWrite
+      return BlockOperation(kind: kind, offset: request.offset, vectors: memory(of: request), tag: tag)
+    case .discard, .writeZeroes:
+      guard let range = request.ranges.last else { return nil }
+      if request.isWritingZeros {
+        let vectors = zeros(for: request, count: range.length)
+        return BlockOperation(kind: .write, offset: range.offset, vectors: vectors, tag: tag)
+      }
+      return BlockOperation(
+        kind: range.isDeallocated ? .deallocate : .zero, offset: range.offset, length: range.length, tag: tag)
+    case .flush, .identify: return nil
+    }
+  }
+
+  private func operationEnded(of request: BlockRequest, result: Int32) {
+    if result == -EINTR || result == -EAGAIN {
+      proceed(with: request)
+      return
+    }
+    if result == -EOPNOTSUPP, let range = request.ranges.last, !request.isWritingZeros {
+      // A discard is a wish (§5.2.6.2 leaves open what is read afterwards); zeros have to be there.
+      if request.kind == .discard {
+        request.ranges.removeLast()
+      } else if range.isDeallocated {
+        request.ranges[request.ranges.count - 1].isDeallocated = false
+      } else {
+        request.isWritingZeros = true
+      }
+      proceed(with: request)
+      return
+    }
+    guard result >= 0, isProgress(Int(result), of: request) else {
+      finish(request, VIRTIO_BLK_S_IOERR)
+      return
+    }
+    if request.isFlushing { finish(request, VIRTIO_BLK_S_OK) } else { proceed(with: request) }
+  }
+
+  /// Counts what an operation did; false if it did nothing where it should have: the file has become shorter.
+  private func isProgress(_ count: Int, of request: BlockRequest) -> Bool {
+    if request.isFlushing { return true }
+    switch request.kind {
+    case .read, .write:
+      guard count > 0 else { return false }
+      if let bounce = request.bounce, request.kind == .read {
+        request.provide(UnsafeRawBufferPointer(rebasing: bounce.bytes[..<count]))
+      } else {
+        request.advance(by: count)
+      }
+    case .discard, .writeZeroes:
+      if request.isWritingZeros {
+        guard count > 0 else { return false }
+        let last = request.ranges.count - 1
+        request.ranges[last].offset += Int(count)
+        request.ranges[last].length -= Int(count)
+        if request.ranges[last].length > 0 { return true }
+      }
+      request.isWritingZeros = false
+      request.ranges.removeLast()
+      // §5.2.6.2: without FLUSH, zeros are to stay like what was written.
+      if request.ranges.isEmpty, request.kind == .writeZeroes, !isFlushNegotiated { request.isFlushing = true }
+    case .flush, .identify: break
+    }
+    return true
+  }
+
+  /// The memory for what is left of a request's data; all of it, unless direct access needs other memory than the driver's.
+  private func memory(of request: BlockRequest) -> UnsafeMutableBufferPointer<iovec> {
+    let memory = request.memory
+    request.bounce = nil
+    guard let alignment = file.direct?.memory, !BlockDevice.isAligned(memory, to: alignment) else { return memory }
+    let bounce = BounceBuffer(alignment: alignment)
+    request.bounce = bounce
+    let count = min(request.remaining, bounce.bytes.count)
+    if request.kind == .write { _ = request.copyData(into: bounce.bytes) }
+    return bounce.vectors(count: count)
+  }
+
+  private static func isAligned(_ memory: UnsafeMutableBufferPointer<iovec>, to alignment: Int) -> Bool {
+    memory.allSatisfy { (Int(bitPattern: $0.iov_base) | $0.iov_len) % alignment == 0 }
+  }
+
+  /// Zeros for the front of a range that the file system cannot zero itself.
+  private func zeros(for request: BlockRequest, count: Int) -> UnsafeMutableBufferPointer<iovec> {
+    let bounce: BounceBuffer
+    if let kept = request.bounce {
+      bounce = kept
+    } else {
+      bounce = BounceBuffer(alignment: BlockFile.assumedAlignment)
+      bounce.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+      request.bounce = bounce
+    }
+    return bounce.vectors(count: Int(min(count, Int(bounce.bytes.count))))
+  }
+}

@@ -1,0 +1,71 @@
+import CLinux
+import KVM
+
+/// Reads and writes that end at once, on the thread that asks: what the page cache has or takes. For cached data this is cheaper
+/// than any way of asking somebody else, and the driver finds the answer when its notification returns.
+///
+/// What is left of a request afterwards has to wait for the disk, and is an engine's.
+struct PromptAccess {
+  /// A write that took longer than this, in nanoseconds, waited: for the disk to catch up, or for the file system's journal.
+  static let slowWrite: UInt64 = 1_000_000
+  /// How many writes after a slow one go to the engine: the machine is not held up again soon.
+  static let writesAfterSlow = 64
+
+  /// Flags of preadv2(2); nil if reads may wait.
+  private var readFlags: Int32?
+  /// Flags of pwritev2(2); nil if writes are never prompt.
+  private var writeFlags: Int32?
+  private var writesToEngine = 0
+
+  init(to file: borrowing BlockFile) {
+    // Past the page cache everything waits.
+    guard file.direct == nil else { return }
+    readFlags = file.isInMemory ? 0 : linux_rwf_nowait()
+    writeFlags = linux_rwf_nowait()
+  }
+
+  /// Reads what is cached.
+  mutating func read(_ request: BlockRequest, from file: borrowing BlockFile) {
+    while request.remaining > 0, let flags = readFlags {
+      let memory = request.memory
+      let count = preadv2(file.descriptor.rawValue, memory.baseAddress, Int32(memory.count), request.offset, flags)
+      if count > 0 {
+        request.advance(by: count)
+        continue
+      }
+      if count < 0, linux_errno() == EOPNOTSUPP { readFlags = nil }
+      // Also at the file's end or after an error: the engine meets that again, and reports it.
+      return
+    }
+  }
+
+  /// Writes what the page cache takes.
+  mutating func write(_ request: BlockRequest, to file: borrowing BlockFile) {
+    if writesToEngine > 0 {
+      writesToEngine -= 1
+      return
+    }
+    while request.remaining > 0, let flags = writeFlags {
+      let start = Self.now
+      let memory = request.memory
+      let count = pwritev2(file.descriptor.rawValue, memory.baseAddress, Int32(memory.count), request.offset, flags)
+      if count > 0 {
+        request.advance(by: count)
+        if Self.now - start > Self.slowWrite {
+          writesToEngine = Self.writesAfterSlow
+          return
+        }
+        continue
+      }
+      // Not every file system can say that it would have to wait; then it may, and what that costs is watched.
+      guard count < 0, linux_errno() == EOPNOTSUPP, flags != 0 else { return }
+      writeFlags = 0
+    }
+  }
+
+  private static var now: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
