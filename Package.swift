@@ -92,6 +92,6 @@ let package = Package(
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
-    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel"], swiftSettings: settings),
+    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )
