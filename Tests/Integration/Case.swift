@@ -74,6 +74,8 @@ struct Topic: Sendable {
     Topic(name: "memory", cases: memoryCases()),
     Topic(name: "random", cases: randomCases()),
     Topic(name: "signals", cases: signalCases()),
+    Topic(name: "block", cases: blockCases() + blockAttachmentCases() + blockTroubleCases()),
+    Topic(name: "hostile-devices", cases: hostileDeviceCases()),
     Topic(name: "terminal", cases: terminalCases()),
     Topic(name: "many-machines", cases: manyMachineCases()),
     Topic(name: "idle", cases: idleCases()),

@@ -13,7 +13,8 @@ let blockProbes: [Probe] = [
       )
     }
   },
-  // DISK [read OFFSET COUNT | write OFFSET COUNT BYTE | zeroes OFFSET COUNT | discard OFFSET COUNT | flush | say WORD]...
+  // DISK OPERATION..., which are: read OFFSET COUNT, write OFFSET COUNT BYTE, zeroes OFFSET COUNT, discard OFFSET COUNT,
+  // flush, say WORD, exit STATUS, and until BYTE: reads the disk's first byte until it is that one.
   Probe("block") { arguments in
     let disk = open(arguments[0])
     var words = arguments.dropFirst()
@@ -93,13 +94,19 @@ private func perform(_ operation: String, on disk: BlockDevice, _ words: inout A
       print("wrote \(bytes.count) at \(offset)")
     case "zeroes", "discard":
       let offset = number()
-      // An end that no disk has is as good as any other.
       let range = offset..<offset + number()
       if operation == "zeroes" { try await disk.writeZeroes(range) } else { try await disk.discard(range) }
       print("\(operation) \(range.count) at \(offset): done")
     case "flush":
       try await disk.flush()
       print("flushed")
+    case "until":
+      let byte = UInt8(number())
+      var sector = [UInt8](repeating: ~byte, count: 512)
+      while sector[0] != byte {
+        try await disk.read(at: 0, into: &sector)
+        await Task.yield()
+      }
     case "say": print(words.popFirst() ?? "")
     case "exit": Kernel.exit(Int32(number()))
     default: fatalError("no operation '\(operation)'")
