@@ -75,6 +75,8 @@ struct Topic: Sendable {
     Topic(name: "random", cases: randomCases()),
     Topic(name: "signals", cases: signalCases()),
     Topic(name: "block", cases: blockCases() + blockAttachmentCases() + blockTroubleCases()),
+    Topic(name: "console", cases: consoleCases()),
+    Topic(name: "entropy", cases: entropyCases()),
     Topic(name: "hostile-devices", cases: hostileDeviceCases()),
     Topic(name: "terminal", cases: terminalCases()),
     Topic(name: "many-machines", cases: manyMachineCases()),

@@ -36,16 +36,8 @@ struct Disk: ~Copyable {
 
   func contents() throws(Verdict) -> [UInt8] { try integration.contents(of: path) }
 
-  /// The same number as the probe's `checksum`: FNV-1a with 64-bit words in place of bytes.
-  func checksum() throws(Verdict) -> UInt64 {
-    try contents().withUnsafeBytes { bytes in
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-      for index in 0..<bytes.count / 8 {
-        hash = (hash ^ bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) &* 0x100_0000_01b3
-      }
-      return hash
-    }
-  }
+  /// What the probe's `checksum` prints.
+  func checksum() throws(Verdict) -> UInt64 { wordHash(try contents()) }
 
   /// The options that attach it.
   func attached(as name: String, _ flags: String = "") -> [String] { ["--block", "\(name)=\(path)\(flags)"] }
@@ -63,5 +55,16 @@ struct ProbeDisks: ~Copyable {
 
   func options(_ dataFlags: String = "", log logFlags: String = "") -> [String] {
     data.attached(as: "data", dataFlags) + log.attached(as: "log", logFlags)
+  }
+}
+
+/// The same number as the probe's `WordHash`: FNV-1a with 64-bit words in place of bytes.
+func wordHash(_ bytes: [UInt8]) -> UInt64 {
+  bytes.withUnsafeBytes { bytes in
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for index in 0..<bytes.count / 8 {
+      hash = (hash ^ bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) &* 0x100_0000_01b3
+    }
+    return hash
   }
 }

@@ -7,6 +7,6 @@ import ProbeSupport
 @main
 struct Program {
   static func main() async {
-    await Probe.runNamed(in: blockProbes + blockLoadProbes + hostileProbes)
+    await Probe.runNamed(in: blockProbes + blockLoadProbes + consoleProbes + entropyProbes + hostileProbes)
   }
 }
