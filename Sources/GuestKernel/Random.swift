@@ -9,6 +9,18 @@
   func arc4randomBuf(_ buffer: UnsafeMutableRawPointer, _ count: Int) {
     if generator == nil { generator = RandomGenerator(seed: bootInfo.pointee.seed) }
     generator!.fill(UnsafeMutableRawBufferPointer(start: buffer, count: count))
+    generatorWasUsed?(count)
+  }
+
+  /// Is told how many bytes the generator has given; set by whoever feeds it.
+  nonisolated(unsafe) var generatorWasUsed: ((Int) -> Void)? = nil
+
+  /// Adds to what the generator knows.
+  ///
+  /// - Parameter seed: 32 bytes of entropy.
+  func reseedGenerator(with seed: UnsafeRawBufferPointer) {
+    if generator == nil { generator = RandomGenerator(seed: bootInfo.pointee.seed) }
+    generator!.reseed(with: seed)
   }
 #endif
 
@@ -39,6 +51,16 @@ struct RandomGenerator {
       buffer[used / 4] &= ~(0xff << (8 * UInt32(used % 4)))
       used += 1
     }
+  }
+
+  /// Makes what comes from here on depend on `seed` as well: whoever knows only the seed or only the state before knows
+  /// nothing of it.
+  ///
+  /// - Parameter seed: 32 bytes.
+  mutating func reseed(with seed: UnsafeRawBufferPointer) {
+    for index in 0..<8 { key[index] ^= seed.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) }
+    // What is left of the last block was made without it.
+    refill()
   }
 
   /// Makes a block; its first half becomes the next key and its second half is for giving out.

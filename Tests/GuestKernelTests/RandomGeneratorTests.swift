@@ -119,4 +119,23 @@ import Testing
     }
     #expect(seen.count == 9)
   }
+
+  /// The key and the seed are both needed, and what was left of the block before is not given any more.
+  @Test func reseeding() {
+    func generator(_ key: UInt8, seed: UInt8?) -> [UInt8] {
+      var generator = RandomGenerator(key: Self.key([UInt8](repeating: key, count: 32)))
+      if let seed { [UInt8](repeating: seed, count: 32).withUnsafeBytes { generator.reseed(with: $0) } }
+      return Self.take(48, from: &generator)
+    }
+    #expect(generator(1, seed: 0) == generator(1, seed: nil))
+    #expect(generator(1, seed: 2) == generator(3, seed: nil))
+    #expect(generator(1, seed: 2) != generator(1, seed: 3))
+
+    var used = RandomGenerator(key: Self.key([UInt8](repeating: 7, count: 32)))
+    var other = used
+    _ = Self.take(5, from: &used)
+    _ = Self.take(5, from: &other)
+    [UInt8](repeating: 9, count: 32).withUnsafeBytes { used.reseed(with: $0) }
+    #expect(Self.take(27, from: &used) != Self.take(27, from: &other))
+  }
 }

@@ -26,8 +26,8 @@ public struct BlockDevice: Sendable {
   ///
   /// - Parameter name: the name under which the image declares it.
   public init(_ name: String) throws(DeviceError) {
-    self.name = name
     #if hasFeature(Embedded)
+      self.name = name
       let device = try DeviceTable.attached.device(named: name, kind: UInt32(VIRTIO_ID_BLOCK))
       if let driver = EventLoop.devices.driver(of: device) {
         // A register page belongs to one device, and its kind says which driver that has.
@@ -37,9 +37,16 @@ public struct BlockDevice: Sendable {
         EventLoop.devices.append(backend)
       }
     #else
-      backend = try BlockFile(name)
+      try self.init(name, declarations: BlockFile.environment)
     #endif
   }
+
+  #if !hasFeature(Embedded)
+    init(_ name: String, declarations: String) throws(DeviceError) {
+      self.name = name
+      backend = try BlockFile(name, declarations: declarations)
+    }
+  #endif
 
   /// The capacity in bytes.
   public var byteCount: UInt64 { backend.geometry.byteCount }

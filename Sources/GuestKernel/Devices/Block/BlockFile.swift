@@ -9,9 +9,11 @@
     private let descriptor: Int32
     private let name: String
 
-    /// Opens the file that the environment names for a device.
-    init(_ name: String) throws(DeviceError) {
-      let declarations = getenv("NEEDLETAIL_BLOCK").map { String(cString: $0) } ?? ""
+    /// What the environment says of block devices.
+    static var environment: String { getenv("NEEDLETAIL_BLOCK").map { String(cString: $0) } ?? "" }
+
+    /// Opens the file that `declarations`, a value of NEEDLETAIL_BLOCK, name for a device.
+    init(_ name: String, declarations: String) throws(DeviceError) {
       guard let (path, isReadOnly) = Self.find(name, in: declarations) else {
         throw DeviceError(device: name, reason: .notAttached)
       }

@@ -7,7 +7,7 @@
 /// those of virtio-1.2 §4.2.2, and naturally aligned.
 ///
 /// The seam between drivers and devices: in an image it is memory-mapped, in tests a device in the same process.
-protocol RegisterPage {
+protocol RegisterPage: SendableMetatype {
   func load8(_ offset: Int) -> UInt8
   func load16(_ offset: Int) -> UInt16
   func load32(_ offset: Int) -> UInt32
