@@ -32,6 +32,7 @@ let package = Package(
     .executable(name: "needletail", targets: ["Monitor"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "GuestKernel", targets: ["GuestKernel"]),
+    .library(name: "Storage", targets: ["Storage"]),
   ],
   targets: [
     // What host and guest agree on.
@@ -64,6 +65,7 @@ let package = Package(
     .executableTarget(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
+    .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
 
     // What measures, and what it measures against.
     .executableTarget(name: "bare", path: "Benchmarks/Bare", swiftSettings: settings),
@@ -93,5 +95,8 @@ let package = Package(
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
+    .target(
+      name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: settings),
+    .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )

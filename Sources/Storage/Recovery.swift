@@ -51,7 +51,8 @@ struct Recovery<Device: BlockStorage> {
 
   /// The last of the whole batches that follow the one that the superblock names, and whether there is something behind
   /// it that looks like a batch.
-  private nonisolated(nonsending) mutating func batchesBehindSuperblock() async throws(Failure) -> (BatchHeader?, Bool) {
+  private nonisolated(nonsending) mutating func batchesBehindSuperblock() async throws(Failure) -> (BatchHeader?, Bool)
+  {
     var newest: BatchHeader?
     var position = superblock.nextPosition
     var sequence = superblock.sequence

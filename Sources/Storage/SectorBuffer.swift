@@ -6,7 +6,7 @@ final class SectorBuffer {
 
   /// - Parameter byteCount: Rounded up to whole sectors; at least one.
   init(byteCount: Int) {
-    bytes = .allocate(byteCount: max(1, Int(sectors(covering: UInt64(byteCount)))) , alignment: 4096)
+    bytes = .allocate(byteCount: max(1, Int(sectors(covering: UInt64(byteCount)))), alignment: 4096)
     bytes.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
@@ -30,7 +30,8 @@ func sectors(within byteCount: UInt64) -> UInt64 {
 
 extension UnsafeRawBufferPointer {
   /// The little-endian number at `offset`, which need not be aligned. Traps outside of the buffer.
-  func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Number.Type = Number.self) -> Number {
+  func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Number.Type = Number.self) -> Number
+  {
     Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
   }
 }

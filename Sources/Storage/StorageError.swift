@@ -37,7 +37,8 @@ extension StorageError: CustomStringConvertible where DeviceFailure: CustomStrin
     case .tooManyChanges(let byteCount, let limit):
       "the changes since the last commit take \(byteCount) bytes; at most \(limit) can be committed at once"
     case .full(let required, let limit): "the store would hold \(required) bytes; at most \(limit) fit on the device"
-    case .tooManyKeys(let byteCount, let limit): "the keys would take \(byteCount) bytes of memory; the limit is \(limit)"
+    case .tooManyKeys(let byteCount, let limit):
+      "the keys would take \(byteCount) bytes of memory; the limit is \(limit)"
     }
   }
 }

@@ -29,6 +29,8 @@ public final class MemoryDisk: BlockStorage {
     var staysBroken = false
     /// How many sectors of a failing write arrive.
     var sectorsOfFailingWrite = 0
+    /// The gate that the next read waits at.
+    var gate: Gate?
     var flushCount = 0
     var writtenByteCount = 0
   }
@@ -84,6 +86,11 @@ public final class MemoryDisk: BlockStorage {
     state.withLock { $0.operationsBeforeFailure = nil }
   }
 
+  /// Lets the next read wait at a gate before it reads.
+  public func holdNextRead(at gate: Gate) {
+    state.withLock { $0.gate = gate }
+  }
+
   /// Whether this operation is the one to fail.
   private static func fails(_ state: inout State) -> Bool {
     guard let left = state.operationsBeforeFailure else { return false }
@@ -104,6 +111,11 @@ public final class MemoryDisk: BlockStorage {
     into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) async throws(Failure) {
     if yields { await Task.yield() }
+    let gate = state.withLock { state in
+      defer { state.gate = nil }
+      return state.gate
+    }
+    await gate?.pass()
     nonisolated(unsafe) let buffer = buffer
     let failed = state.withLock { state in
       Self.check(offset, buffer.count, in: state)

@@ -20,11 +20,14 @@ public struct Workload {
   public var generator: SeededGenerator
   let keyCount: Int
   let valueByteCounts: ClosedRange<Int>
+  /// Whether values consist of the same byte over and over, so that sectors of one batch can stand in another.
+  let isMonotonous: Bool
 
-  public init(seed: UInt64, keyCount: Int, valueByteCounts: ClosedRange<Int>) {
+  public init(seed: UInt64, keyCount: Int, valueByteCounts: ClosedRange<Int>, isMonotonous: Bool = false) {
     generator = SeededGenerator(seed: seed)
     self.keyCount = keyCount
     self.valueByteCounts = valueByteCounts
+    self.isMonotonous = isMonotonous
   }
 
   public mutating func change(_ store: Storage<MemoryDisk>, _ model: inout Pairs) async throws {
@@ -33,7 +36,10 @@ public struct Workload {
       try await store.delete(key)
       model[key] = nil
     } else {
-      let value = generator.bytes(count: .random(in: valueByteCounts, using: &generator))
+      let count = Int.random(in: valueByteCounts, using: &generator)
+      let value =
+        isMonotonous
+        ? [UInt8](repeating: .random(in: 1...2, using: &generator), count: count) : generator.bytes(count: count)
       try await store.set(key, to: value)
       model[key] = value
     }

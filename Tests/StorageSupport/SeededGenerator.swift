@@ -18,7 +18,9 @@ public struct SeededGenerator: RandomNumberGenerator {
     var bytes = [UInt8](repeating: 0, count: count)
     for index in bytes.indices where index % 8 == 0 {
       let word = next()
-      for byte in index..<min(index + 8, count) { bytes[byte] = UInt8(truncatingIfNeeded: word >> UInt64(8 * (byte - index))) }
+      for byte in index..<min(index + 8, count) {
+        bytes[byte] = UInt8(truncatingIfNeeded: word >> UInt64(8 * (byte - index)))
+      }
     }
     return bytes
   }

@@ -52,4 +52,30 @@ import Testing
     #expect(disk.flushCount == flushes + 1)
     #expect(await store.list().count == 20)
   }
+
+  /// While a reader waits for the device, the value moves, and its old place is written over.
+  @Test func aReaderFollowsAValueThatMoves() async throws {
+    let disk = MemoryDisk(byteCount: 64 << 10)
+    try await Storage.format(disk)
+    let store = try await Storage.open(on: disk)
+    let value = [UInt8](repeating: 0xab, count: 2000)
+    try await store.set("moved", to: value)
+    try await store.set("deleted", to: value)
+    try await store.commit()
+    for (key, expected) in [("moved", value), ("deleted", nil)] as [(StorageKey, [UInt8]?)] {
+      let gate = Gate()
+      disk.holdNextRead(at: gate)
+      async let found = store.get(key)
+      await gate.waitForVisitor()
+      try await store.delete("deleted")
+      for number in 0..<100 {
+        try await store.set("other", to: [UInt8](repeating: UInt8(number), count: 3000))
+        try await store.commit()
+      }
+      gate.open()
+      #expect(try await found == expected)
+      try await store.set("deleted", to: value)
+      try await store.commit()
+    }
+  }
 }

@@ -1,6 +1,7 @@
-import Storage
 import StorageSupport
 import Testing
+
+@testable import Storage
 
 @Suite struct SpaceTests {
   typealias Failure = StorageError<MemoryDisk.Failure>
@@ -70,6 +71,65 @@ import Testing
     try await store.set("large", to: generator.bytes(count: 4000))
     try await store.commit()
     #expect(try await Storage.open(on: disk).list() == ["large"])
+  }
+
+  /// Room for a large commit is made of many small batches with nothing to drop in them: all of the log moves.
+  @Test(arguments: 0..<2 as Range<UInt64>) func allOfTheLogMoves(seed: UInt64) async throws {
+    let disk = MemoryDisk(byteCount: 256 << 10)
+    try await Storage.format(disk)
+    let store = try await Storage.open(on: disk)
+    let limit = Int(RingGeometry(deviceByteCount: disk.byteCount).changesByteLimit)
+    var generator = SeededGenerator(seed: seed)
+    var model: Pairs = [:]
+    for _ in 0..<10 {
+      // Small commits fill the ring, most of it with the ends of sectors.
+      for _ in 0..<150 {
+        let key = StorageKey("key \(Int.random(in: 0..<260, using: &generator))")
+        let value = generator.bytes(count: .random(in: 300...450, using: &generator))
+        try await store.set(key, to: value)
+        model[key] = value
+        try await store.commit()
+      }
+      var byteCount = 0
+      while byteCount + 500 < limit {
+        let key = StorageKey("key \(Int.random(in: 0..<260, using: &generator))")
+        let value = generator.bytes(count: .random(in: 300...450, using: &generator))
+        byteCount += 11 + key.bytes.count + value.count
+        try await store.set(key, to: value)
+        model[key] = value
+      }
+      try await store.commit()
+      #expect(try await store.pairs() == model)
+      #expect(try await Storage.open(on: disk).pairs() == model)
+    }
+  }
+
+  /// One pair is overwritten all the time, and the others have to be carried round the ring with nothing gained.
+  @Test(arguments: [10, 40, 60, 80, 95] as [UInt64]) func whatNeverChangesStays(percent: UInt64) async throws {
+    let disk = MemoryDisk(byteCount: 96 << 10)
+    try await Storage.format(disk)
+    let store = try await Storage.open(on: disk)
+    let limit = await store.usage.byteLimit * percent / 100
+    var generator = SeededGenerator(seed: percent)
+    var model: Pairs = [:]
+    while await store.usage.byteCount + 1100 < limit {
+      for _ in 0..<2 {
+        let key = StorageKey("key \(model.count)")
+        let value = generator.bytes(count: 500)
+        try await store.set(key, to: value)
+        model[key] = value
+      }
+      try await store.commit()
+    }
+    for number in 0..<500 {
+      let value = [UInt8](repeating: UInt8(number % 256), count: 700)
+      try await store.set("hot", to: value)
+      model["hot"] = value
+      try await store.commit()
+      if number % 20 == 0 { #expect(try await Storage.open(on: disk).pairs() == model) }
+    }
+    #expect(try await store.pairs() == model)
+    #expect(disk.writtenByteCount > 5 * Int(disk.byteCount))
   }
 
   /// Values of the largest size, and commits of the largest, in a store that is nearly full.

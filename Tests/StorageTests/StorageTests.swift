@@ -124,7 +124,9 @@ import Testing
   @Test func devicesThatDoNotFitAreRefused() async throws {
     let small = MemoryDisk(byteCount: 65535)
     await #expect(throws: Failure.deviceTooSmall(byteCount: 65535, required: 65536)) { try await Storage.format(small) }
-    await #expect(throws: Failure.deviceTooSmall(byteCount: 65535, required: 65536)) { try await Storage.open(on: small) }
+    await #expect(throws: Failure.deviceTooSmall(byteCount: 65535, required: 65536)) {
+      try await Storage.open(on: small)
+    }
     let (_, disk) = try await Self.store(byteCount: 128 << 10)
     let cut = MemoryDisk(Array(disk.bytes[..<(100 << 10)]))
     await #expect(throws: Failure.deviceTooSmall(byteCount: 100 << 10, required: 128 << 10)) {
@@ -172,7 +174,9 @@ import Testing
 
   @Test func errorsSayNumbers() {
     struct Broken: Error, CustomStringConvertible { var description: String { "broken" } }
-    #expect("\(StorageError<Broken>.full(required: 7, limit: 5))" == "the store would hold 7 bytes; at most 5 fit on the device")
+    #expect(
+      "\(StorageError<Broken>.full(required: 7, limit: 5))"
+        == "the store would hold 7 bytes; at most 5 fit on the device")
     #expect("\(StorageError.device(Broken()))" == "broken")
   }
 
