@@ -39,8 +39,9 @@ public final class BlockDevice: VirtioDevice {
     }
   }
 
+  /// - Parameter isPrompt: whether what can be done at once is done without the engine.
   init(
-    file: consuming BlockFile, name: String, loop: DeviceLoop,
+    file: consuming BlockFile, name: String, loop: DeviceLoop, isPrompt: Bool = true,
     makeEngine: @escaping (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
   ) {
     var identity = InlineArray<20, UInt8>(repeating: 0)
@@ -49,7 +50,7 @@ public final class BlockDevice: VirtioDevice {
     self.loop = loop
     self.makeEngine = makeEngine
     limits = BlockLimits(capacity: file.size / UInt64(BlockFile.sectorSize), isReadOnly: file.isReadOnly)
-    prompt = PromptAccess(to: file)
+    prompt = isPrompt ? PromptAccess(to: file) : .none
     self.file = file
   }
 
@@ -169,7 +170,7 @@ public final class BlockDevice: VirtioDevice {
     if let engine { return engine }
     do throws(SystemCallError) {
       let made = try makeEngine(file.descriptor.rawValue, Int(Self.queueSize))
-      // The closure and with it the device live until `stop()`.
+      // The loop keeps the device until `stop`.
       try loop.watch(made.eventDescriptor, for: .readable) { self.serveEngine() }
       engine = made
       return made

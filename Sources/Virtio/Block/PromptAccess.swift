@@ -17,6 +17,11 @@ struct PromptAccess {
   private var writeFlags: Int32?
   private var writesToEngine = 0
 
+  /// Everything is left to the engine.
+  static let none = PromptAccess()
+
+  private init() {}
+
   init(to file: borrowing BlockFile) {
     // Past the page cache everything waits.
     guard file.direct == nil else { return }
