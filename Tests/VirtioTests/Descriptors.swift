@@ -26,7 +26,7 @@ struct Ends: ~Copyable {
   static func sockets() throws -> Ends {
     let ends = UnsafeMutablePointer<Int32>.allocate(capacity: 2)
     defer { ends.deallocate() }
-    _ = try valueOrErrno("socketpair", socketpair(AF_UNIX, 1 /* SOCK_STREAM */, 0, ends))
+    _ = try valueOrErrno("socketpair", socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, ends))
     return Ends(near: ends[0], far: ends[1])
   }
 

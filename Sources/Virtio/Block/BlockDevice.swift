@@ -59,10 +59,17 @@ public final class BlockDevice: VirtioDevice {
   public var kind: UInt32 { UInt32(VIRTIO_ID_BLOCK) }
 
   public var offeredFeatures: UInt64 {
-    var bits = [VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_TOPOLOGY]
-    bits += file.isReadOnly ? [VIRTIO_BLK_F_RO] : [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES]
-    return bits.reduce(0) { $0 | 1 << UInt64($1) }
+    var features = Self.mask(VIRTIO_BLK_F_SEG_MAX) | Self.mask(VIRTIO_BLK_F_BLK_SIZE)
+    features |= Self.mask(VIRTIO_BLK_F_FLUSH) | Self.mask(VIRTIO_BLK_F_TOPOLOGY)
+    if file.isReadOnly {
+      features |= Self.mask(VIRTIO_BLK_F_RO)
+    } else {
+      features |= Self.mask(VIRTIO_BLK_F_DISCARD) | Self.mask(VIRTIO_BLK_F_WRITE_ZEROES)
+    }
+    return features
   }
+
+  private static func mask(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }
 
   public var queueSizes: [UInt16] { [Self.queueSize] }
 
@@ -91,9 +98,9 @@ public final class BlockDevice: VirtioDevice {
   public func start(features: UInt64, queues: [Virtqueue]) {
     queue = queues[0]
     underWay = [BlockRequest?](repeating: nil, count: Int(Self.queueSize))
-    isFlushNegotiated = features & 1 << UInt64(VIRTIO_BLK_F_FLUSH) != 0
-    limits.allowsDiscard = features & 1 << UInt64(VIRTIO_BLK_F_DISCARD) != 0
-    limits.allowsWriteZeroes = features & 1 << UInt64(VIRTIO_BLK_F_WRITE_ZEROES) != 0
+    isFlushNegotiated = features & Self.mask(VIRTIO_BLK_F_FLUSH) != 0
+    limits.allowsDiscard = features & Self.mask(VIRTIO_BLK_F_DISCARD) != 0
+    limits.allowsWriteZeroes = features & Self.mask(VIRTIO_BLK_F_WRITE_ZEROES) != 0
   }
 
   public func queueNotified(_ index: Int) {
