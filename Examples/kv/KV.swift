@@ -18,6 +18,8 @@
 import GuestKernel
 import Storage
 
+#devices(.console, .block("data"))
+
 @main
 struct KV {
   static func main() async {

@@ -110,15 +110,16 @@ private struct Mount: ~Copyable {
   private let directory: TemporaryDirectory
 
   init(options: String) throws(Verdict) {
-    directory = try TemporaryDirectory()
-    path = directory.path
     guard geteuid() == 0 else { throw .skipped("this process is not root's, so it cannot mount a file system") }
+    let directory = try TemporaryDirectory()
     var process = try ChildProcess(
-      ["/bin/sh", "-c", "mount -t tmpfs -o \(options) tmpfs \(path)"], watchdogSeconds: 30)
+      ["/bin/sh", "-c", "mount -t tmpfs -o \(options) tmpfs \(directory.path)"], watchdogSeconds: 30)
     let run = try process.finish()
     guard run.ending == .exited(0) else {
       throw .skipped("this process may not mount a file system: \(run.stderr.lines.first ?? "")")
     }
+    path = directory.path
+    self.directory = directory
   }
 
   deinit {

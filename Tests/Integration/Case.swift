@@ -77,6 +77,7 @@ struct Topic: Sendable {
     Topic(name: "block", cases: blockCases() + blockAttachmentCases() + blockTroubleCases()),
     Topic(name: "console", cases: consoleCases()),
     Topic(name: "entropy", cases: entropyCases()),
+    Topic(name: "key-value", cases: keyValueCases()),
     Topic(name: "hostile-devices", cases: hostileDeviceCases()),
     Topic(name: "terminal", cases: terminalCases()),
     Topic(name: "many-machines", cases: manyMachineCases()),

@@ -42,7 +42,7 @@ struct ChildProcess: ~Copyable {
     // The child has its own copies; the end of its output shows only when ours are closed.
     close(outputPipe.writeEnd)
     close(errorPipe.writeEnd)
-    self.input = SentStream(inputPipe)
+    let sent = SentStream(inputPipe)
     guard let identifier = started else {
       close(outputPipe.readEnd)
       close(errorPipe.readEnd)
@@ -52,6 +52,7 @@ struct ChildProcess: ~Copyable {
     description = arguments.joined(separator: " ").shortened(to: 200)
     self.watchdogSeconds = watchdogSeconds
     deadline = MonotonicTime.nanoseconds() + UInt64(watchdogSeconds) * 1_000_000_000
+    self.input = sent
     output = CapturedStream(descriptor: outputPipe.readEnd)
     errors = CapturedStream(descriptor: errorPipe.readEnd)
   }

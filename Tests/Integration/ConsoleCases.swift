@@ -47,7 +47,8 @@ func consoleCases() -> [Case] {
     Case("console-line-ends", "lines end with LF, CR LF or CR, and the last one with the input") {
       session throws(Verdict) in
       try runWithInput(session, "echo", Array("a\r\nb\rc\n\nd\r\n\r\ne".utf8)).expect(status: 0)
-        .expect(stdout: "ready\n<a>\n<b>\n<c>\n<>\n<d>\n<>\n<e>\nend after 7\nand it stays the end\n").expect(stderr: "")
+        .expect(stdout: "ready\n<a>\n<b>\n<c>\n<>\n<d>\n<>\n<e>\nend after 7\nand it stays the end\n").expect(
+          stderr: "")
     },
     Case("console-long-line", "a line that is too long comes in pieces") { session throws(Verdict) in
       let input = [UInt8](repeating: 0x78, count: 150_000) + [0x0a]
@@ -67,7 +68,8 @@ func consoleCases() -> [Case] {
       var input: [UInt8] = []
       for index in 0..<100_003 { input.append(UInt8(truncatingIfNeeded: index &* index >> 3)) }
       let run = try runWithInput(session, "bytes", input).expect(status: 0).expect(stderr: "")
-      try run.expect(try run.number("bytes") == UInt64(input.count), "\(input.count) bytes", got: try run.value("bytes"))
+      try run.expect(
+        try run.number("bytes") == UInt64(input.count), "\(input.count) bytes", got: try run.value("bytes"))
       let padded = input + [UInt8](repeating: 0, count: 8 - input.count % 8)
       let checksum = wordHash(padded)
       try run.expect(

@@ -3,22 +3,18 @@ import CLinux
 /// A file that is a machine's disk, in a directory of its own.
 struct Disk: ~Copyable {
   let path: String
-  private var directory: TemporaryDirectory
+  private let directory: TemporaryDirectory
 
   /// - Parameter stamp: what each of its bytes is; a disk of zeros is sparse.
   init(byteCount: Int, stamp: UInt8 = 0) throws(Verdict) {
-    directory = try TemporaryDirectory()
-    if stamp == 0 {
-      path = try directory.makeFile("disk", [])
-      try resize(to: byteCount)
-    } else {
-      path = try directory.makeFile("disk", [UInt8](repeating: stamp, count: byteCount))
-    }
+    self = try Self(stamp == 0 ? [] : [UInt8](repeating: stamp, count: byteCount))
+    if stamp == 0 { try resize(to: byteCount) }
   }
 
   init(_ content: [UInt8]) throws(Verdict) {
-    directory = try TemporaryDirectory()
+    var directory = try TemporaryDirectory()
     path = try directory.makeFile("disk", content)
+    self.directory = directory
   }
 
   func resize(to byteCount: Int) throws(Verdict) {
@@ -49,8 +45,9 @@ struct ProbeDisks: ~Copyable {
   let log: Disk
 
   init(dataBytes: Int = 1 << 20, logBytes: Int = 64 << 10, logStamp: UInt8 = 0) throws(Verdict) {
-    data = try Disk(byteCount: dataBytes)
+    let data = try Disk(byteCount: dataBytes)
     log = try Disk(byteCount: logBytes, stamp: logStamp)
+    self.data = data
   }
 
   func options(_ dataFlags: String = "", log logFlags: String = "") -> [String] {

@@ -61,7 +61,7 @@ extension Console {
       }
       do throws(DeviceError) {
         let driver = try ConsoleDriver.open(
-          device, page: MappedRegisterPage(base: device.registers), maximumLineLength: maximumLineLength)
+          device, page: MappedRegisterPage(device), maximumLineLength: maximumLineLength)
         EventLoop.devices.append(driver)
         input = driver
         return driver

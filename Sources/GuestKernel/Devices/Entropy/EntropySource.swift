@@ -17,7 +17,7 @@ public enum EntropySource {
     #if hasFeature(Embedded)
       let device = try DeviceTable.attached.device(named: name, kind: UInt32(VIRTIO_ID_ENTROPY))
       guard EventLoop.devices.driver(of: device) == nil else { return }
-      let driver = try EntropyDriver.open(device, page: MappedRegisterPage(base: device.registers)) {
+      let driver = try EntropyDriver.open(device, page: MappedRegisterPage(device)) {
         reseedGenerator(with: $0)
       }
       EventLoop.devices.append(driver)
