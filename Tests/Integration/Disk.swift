@@ -7,8 +7,9 @@ struct Disk: ~Copyable {
 
   /// - Parameter stamp: what each of its bytes is; a disk of zeros is sparse.
   init(byteCount: Int, stamp: UInt8 = 0) throws(Verdict) {
-    self = try Self(stamp == 0 ? [] : [UInt8](repeating: stamp, count: byteCount))
-    if stamp == 0 { try resize(to: byteCount) }
+    let disk = try Self(stamp == 0 ? [] : [UInt8](repeating: stamp, count: byteCount))
+    if stamp == 0 { try disk.resize(to: byteCount) }
+    self = disk
   }
 
   init(_ content: [UInt8]) throws(Verdict) {
