@@ -97,8 +97,5 @@ let package = Package(
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
-    .target(
-      name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: settings),
-    .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )

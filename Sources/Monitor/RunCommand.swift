@@ -37,7 +37,11 @@ struct RunCommand {
     var machine = try Machine(configuration, image: image, timeline: &timeline)
     StopSignals.handle(settingFlag: machine.stopFlag)
     defer { StopSignals.forgetFlag() }
+    if image.devices.contains(where: { $0.kind == .console }) { TerminalMode.enter() }
+    defer { TerminalMode.leave() }
     let outcome = try machine.run()
+    // Ahead of any report: it is made by a child of ours, whose end must not be taken for our own.
+    TerminalMode.leave()
 
     let status = self.status(of: outcome)
     if case .panicked(let panic) = outcome {

@@ -22,8 +22,11 @@ final class FakeDevice: RegisterPage {
   /// Called at each look at the configuration generation.
   var changesConfiguration: () -> Void = {}
 
-  /// Every write, in order.
+  /// Every write, in the order in which it took effect.
   private(set) var writes: [(offset: Int, value: UInt32)] = []
+  /// Those of them that were not posted: each is an exit.
+  private(set) var exits: [(offset: Int, value: UInt32)] = []
+  private var posted: [(offset: Int, value: UInt32)] = []
   private(set) var notifications: [UInt32] = []
   private(set) var status: UInt32 = 0
   private(set) var driverFeatures: UInt64 = 0
@@ -58,7 +61,16 @@ final class FakeDevice: RegisterPage {
     }
   }
 
+  func post32(_ value: UInt32, at offset: Int) { posted.append((offset, value)) }
+
   func store32(_ value: UInt32, at offset: Int) {
+    for write in posted { apply(write.value, at: write.offset) }
+    posted = []
+    exits.append((offset, value))
+    apply(value, at: offset)
+  }
+
+  private func apply(_ value: UInt32, at offset: Int) {
     writes.append((offset, value))
     switch Int32(offset) {
     case VIRTIO_MMIO_STATUS:

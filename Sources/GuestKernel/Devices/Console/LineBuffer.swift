@@ -17,6 +17,9 @@ struct LineBuffer {
   private var skipsLineFeed = false
   private var inputHasEnded = false
 
+  /// Never inlined: the compiler puts the storage that all empty arrays share beside the first code that makes one, and what
+  /// else is there is then in every image. Beside this there is nothing.
+  @inline(never)
   init(maximumLength: Int, isTerminal: Bool) {
     self.maximumLength = maximumLength
     self.isTerminal = isTerminal
