@@ -68,6 +68,8 @@ let package = Package(
       name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
     .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
+    .executableTarget(
+      name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
 
     // What measures, and what it measures against.
     .executableTarget(name: "bare", path: "Benchmarks/Bare", swiftSettings: settings),
@@ -97,5 +99,8 @@ let package = Package(
     .testTarget(
       name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
+    .target(
+      name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: settings),
+    .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : [])
 )

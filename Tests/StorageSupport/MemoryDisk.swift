@@ -29,6 +29,8 @@ public final class MemoryDisk: BlockStorage {
     var staysBroken = false
     /// How many sectors of a failing write arrive.
     var sectorsOfFailingWrite = 0
+    /// Writes before this offset fail.
+    var brokenByteCount: UInt64 = 0
     /// The gate that the next read waits at.
     var gate: Gate?
     var flushCount = 0
@@ -86,6 +88,11 @@ public final class MemoryDisk: BlockStorage {
     state.withLock { $0.operationsBeforeFailure = nil }
   }
 
+  /// Lets every write fail that is to the first bytes of the device.
+  public func failWrites(before offset: UInt64) {
+    state.withLock { $0.brokenByteCount = offset }
+  }
+
   /// Lets the next read wait at a gate before it reads.
   public func holdNextRead(at gate: Gate) {
     state.withLock { $0.gate = gate }
@@ -133,7 +140,7 @@ public final class MemoryDisk: BlockStorage {
     nonisolated(unsafe) let buffer = buffer
     let failed = state.withLock { state in
       Self.check(offset, buffer.count, in: state)
-      let fails = Self.fails(&state)
+      let fails = Self.fails(&state) || offset < state.brokenByteCount
       let count = fails ? min(buffer.count, 512 * state.sectorsOfFailingWrite) : buffer.count
       guard count > 0 else { return fails }
       let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])

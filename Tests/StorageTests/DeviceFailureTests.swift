@@ -44,6 +44,26 @@ import Testing
     #expect(failures >= 6)
   }
 
+  /// A commit is durable without its superblock; but the next one needs that first, or a crash might find neither.
+  @Test func aMissingSuperblockIsMadeUpFor() async throws {
+    let disk = MemoryDisk(byteCount: 64 << 10)
+    try await Storage.format(disk)
+    let store = try await Storage.open(on: disk)
+    disk.failWrites(before: 8192)
+    try await store.set("a", to: [1])
+    try await store.commit()
+    #expect(try await Storage.open(on: disk).pairs() == ["a": [1]])
+    let bytes = disk.bytes
+    try await store.set("b", to: [2])
+    for _ in 0..<3 {
+      await #expect(throws: Failure.device(MemoryDisk.Failure(operation: .write))) { try await store.commit() }
+    }
+    #expect(disk.bytes == bytes)
+    disk.failWrites(before: 0)
+    try await store.commit()
+    #expect(try await Storage.open(on: disk).pairs() == ["a": [1], "b": [2]])
+  }
+
   @Test func aFailedReadIsAnErrorOfTheDevice() async throws {
     let disk = MemoryDisk(byteCount: 64 << 10)
     try await Storage.format(disk)

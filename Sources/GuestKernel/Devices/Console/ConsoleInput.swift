@@ -70,6 +70,9 @@ extension Console {
       }
     }
 
+    /// Whether somebody at a terminal is waiting for an answer: whether a prompt makes sense.
+    public static var isInteractive: Bool { openedInput().lines.isTerminal }
+
     private static func takeLine() -> LineBuffer.Outcome {
       openedInput().lines.takeLine { echo in
         echo.withUnsafeBytes { write($0) }

@@ -94,6 +94,9 @@
   extension Console {
     private static let input = StandardInput(descriptor: STDIN_FILENO, maximumLineLength: maximumLineLength)
 
+    /// Whether somebody at a terminal is waiting for an answer: whether a prompt makes sense.
+    public static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 }
+
     static func takeLine() -> LineBuffer.Outcome {
       input.withLines { $0.takeLine { _ in } }
     }
