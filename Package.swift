@@ -64,8 +64,6 @@ let package = Package(
       name: "clock", dependencies: ["GuestKernel"], path: "Examples/clock", swiftSettings: settings),
     .executableTarget(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
-    .executableTarget(
-      name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
     .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
     .executableTarget(
