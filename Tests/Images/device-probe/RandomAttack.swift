@@ -18,12 +18,13 @@ struct RandomAttack {
 
   mutating func step() {
     switch random(0..<16) {
-    case 0..<4: storeToRegister()
-    case 4: storeAnywhere()
-    case 5: begin()
-    case 6..<10: describe()
-    case 10, 11: makeAvailable()
-    case 12: scribble()
+    case 0, 1: storeToRegister()
+    case 2: storeAnywhere()
+    case 3, 4: begin()
+    case 5..<9: makeRequest()
+    case 9, 10: describe()
+    case 11: makeAvailable()
+    case 12: if random(0..<4) == 0 { scribble() }
     default: device.notify(UInt32(random(0..<3)))
     }
   }
@@ -77,6 +78,8 @@ struct RandomAttack {
 
   /// A device that runs, so that more comes of the rest.
   private mutating func begin() {
+    device.reset()
+    queue.clear()
     device.negotiate()
     for index: UInt32 in 0..<2 { device.enable(queue, index: index) }
     device.start()
@@ -124,6 +127,42 @@ struct RandomAttack {
         queue.setHeader(type, sector: word())
       }
     }
+  }
+
+  /// A request that is good, or was before one thing was changed.
+  private mutating func makeRequest() {
+    let first = random(0..<4) * 4
+    let next = { UInt16(first + $0) }
+    if device.kind == UInt32(VIRTIO_ID_BLOCK) {
+      let types = [
+        VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_DISCARD,
+        VIRTIO_BLK_T_WRITE_ZEROES,
+      ]
+      let type = types[random(0..<types.count)]
+      queue.setHeader(type, sector: UInt64(random(0..<140)))
+      let isWritten = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID
+      let length: UInt32
+      switch type {
+      case VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT: length = UInt32(512 * random(1..<40))
+      case VIRTIO_BLK_T_GET_ID: length = 20
+      case VIRTIO_BLK_T_FLUSH: length = 0
+      default: length = UInt32(16 * random(1..<4))
+      }
+      queue.describe(first, queue.header, 16, flags: VIRTQ_DESC_F_NEXT, next: next(length == 0 ? 2 : 1))
+      queue.describe(
+        first + 1, queue.data, length, flags: VIRTQ_DESC_F_NEXT | (isWritten ? VIRTQ_DESC_F_WRITE : 0), next: next(2))
+      queue.describe(first + 2, queue.answer, 1, flags: VIRTQ_DESC_F_WRITE)
+    } else {
+      // What the console sends is short, or the case would get more than it can keep.
+      let isWritten = random(0..<2) == 0
+      for index in 0..<4 {
+        queue.describe(
+          first + index, queue.data + UInt64(random(0..<1024) * 16), UInt32(random(1..<65)),
+          flags: (isWritten ? VIRTQ_DESC_F_WRITE : 0) | (index < 3 ? VIRTQ_DESC_F_NEXT : 0), next: next(index + 1))
+      }
+    }
+    if random(0..<6) == 0 { describe() }
+    queue.makeAvailable(UInt16(first))
   }
 
   private mutating func makeAvailable() {
