@@ -112,10 +112,10 @@ final class DeviceBus {
 
   /// Ends all that is in flight; nothing touches the guest's memory any more when this returns.
   func end() {
-    loop.end()
     loop.withLock {
       for transport in transports { transport.stop() }
       console?.configurationChanged = {}
     }
+    loop.end()
   }
 }
