@@ -139,6 +139,9 @@ private func consoleTerminalCases() -> [Case] {
       try process.waitForOutput("<right>\n")
       terminal.type("é\u{7f}e\r")
       try process.waitForOutput("<e>\n")
+      // A terminal's end is not for ever, so each wait for a line needs one.
+      terminal.type("\u{4}")
+      try process.waitForOutput("end after 3\n")
       terminal.type("\u{4}")
       let run = try process.finish().expect(status: 0).expect(stderr: "")
       try run.expectOutput(containing: "abx\u{8} \u{8}c\r\n<abc>\n").expectOutput(containing: "end after 3\n")

@@ -36,11 +36,11 @@ struct Monitor: Sendable {
   ///
   /// - Parameter script: what the shell does; `"$0" "$@"` is the monitor.
   func startJob(
-    _ image: String, _ arguments: [String] = [], script: String, on terminal: borrowing Terminal
+    _ image: String, _ arguments: [String] = [], options: [String] = [], script: String, on terminal: borrowing Terminal
   ) throws(Verdict) -> ChildProcess {
     try ChildProcess(
       // The shell takes the terminal whose jobs it controls from standard error.
-      ["/bin/bash", "-c", "exec 2<&0; set -m; " + script, path, "run", self.image(image)] + arguments,
+      ["/bin/bash", "-c", "exec 2<&0; set -m; " + script, path, "run"] + options + [self.image(image)] + arguments,
       input: .terminal(terminal.path),
       watchdogSeconds: watchdogSeconds)
   }

@@ -10,7 +10,7 @@ let consoleProbes: [Probe] = [
       lines += 1
     }
     print("end after \(lines)")
-    // The end comes once and for all.
+    // That of a terminal comes again with the next ^D, any other stays.
     print(await Console.readLine() == nil ? "and it stays the end" : "and then a line")
   },
   Probe("repeat") { _ in
@@ -68,6 +68,10 @@ let consoleProbes: [Probe] = [
     async let second = Console.readLine()
     let lines = await [first, second].map { $0 ?? "nothing" }.sorted()
     print(lines.joined(separator: " "))
+  },
+  Probe("forever") { _ in
+    print("ready")
+    try? await Task.sleep(for: .seconds(3600))
   },
   Probe("exit-unread") { _ in
     _ = await Console.readLine()
