@@ -1,9 +1,9 @@
 # Needletail's builds and tests. `make run` and `make test` do everything, from a fresh clone on.
 
 SWIFT ?= swift
-EXAMPLES = hello clock crash
+EXAMPLES = hello clock crash kv
 # Images that only the integration cases boot.
-TEST_IMAGES = idle-stress probe
+TEST_IMAGES = idle-stress probe device-probe idle-disk
 IMAGES = $(EXAMPLES) $(TEST_IMAGES)
 # The monitor, and what is linked as it is.
 HOST_PRODUCTS = needletail integration boot-benchmark floor bare

@@ -8,13 +8,21 @@ let plainSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// The probe goes below what an ordinary process has, so it exists as an image only; the Makefile says when that is built.
+/// The probes go below what an ordinary process has, so they exist as images only; the Makefile says when those are built.
 let buildsImages = Context.environment["NEEDLETAIL_IMAGES"] != nil
 
 let imagesOnly: [Target] = [
   .executableTarget(
-    name: "probe", dependencies: ["GuestKernel", "CGuestKernel", "MachineABI", "CrashPrimitives", "ProbePrimitives"],
+    name: "probe",
+    dependencies: ["ProbeSupport", "GuestKernel", "CGuestKernel", "MachineABI", "CrashPrimitives", "ProbePrimitives"],
     path: "Tests/Images/probe", swiftSettings: settings),
+  .executableTarget(
+    name: "device-probe",
+    dependencies: ["ProbeSupport", "GuestKernel", "CGuestKernel", "MachineABI", "ProbePrimitives"],
+    path: "Tests/Images/device-probe", swiftSettings: settings),
+  .target(
+    name: "ProbeSupport", dependencies: ["GuestKernel", "MachineABI", "ProbePrimitives"],
+    path: "Tests/Images/probe-support", swiftSettings: settings),
   .systemLibrary(name: "ProbePrimitives", path: "Tests/Images/probe-primitives"),
 ]
 
@@ -85,6 +93,8 @@ let package = Package(
     // What the integration cases boot besides the examples, and the program that runs the cases.
     .executableTarget(
       name: "idle-stress", dependencies: ["GuestKernel"], path: "Tests/Images/idle-stress", swiftSettings: settings),
+    .executableTarget(
+      name: "idle-disk", dependencies: ["GuestKernel"], path: "Tests/Images/idle-disk", swiftSettings: settings),
     .executableTarget(
       name: "integration", dependencies: ["KVM", "CLinux"], path: "Tests/Integration", swiftSettings: settings),
 

@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/platform/x86.h>
 #include <sys/random.h>
 #include <sys/resource.h>

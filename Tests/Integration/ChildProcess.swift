@@ -8,24 +8,41 @@ struct ChildProcess: ~Copyable {
   /// When it is taken to hang, in nanoseconds of CLOCK_MONOTONIC.
   private let deadline: UInt64
   private let watchdogSeconds: Int
+  private var input: SentStream
   private var output: CapturedStream
   private var errors: CapturedStream
   private var isReaped = false
 
-  /// Starts `arguments[0]` with nothing on standard input and an environment of its own.
-  ///
-  /// - Parameter terminal: the path of a terminal that is to be standard input and to control the process.
+  /// What is on its standard input.
+  enum Input {
+    /// /dev/null: the end, at once.
+    case nothing
+    /// A terminal by its path. It controls the process.
+    case terminal(String)
+    /// A file by its path.
+    case file(String)
+    /// A pipe, into which the case writes with `send`.
+    case pipe
+    /// It has none: the descriptor is closed.
+    case closed
+  }
+
+  /// Starts `arguments[0]` with an environment of its own.
   init(
-    _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin"], terminal: String? = nil,
+    _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin"], input: Input = .nothing,
     watchdogSeconds: Int
   ) throws(Verdict) {
     let outputPipe = try Pipe()
     let errorPipe = try Pipe()
+    var inputPipe: Pipe?
+    if case .pipe = input { inputPipe = try Pipe() }
     let started = Self.spawn(
-      arguments, environment, terminal: terminal, output: outputPipe.writeEnd, errors: errorPipe.writeEnd)
+      arguments, environment, input, inputPipe: inputPipe?.readEnd, output: outputPipe.writeEnd,
+      errors: errorPipe.writeEnd)
     // The child has its own copies; the end of its output shows only when ours are closed.
     close(outputPipe.writeEnd)
     close(errorPipe.writeEnd)
+    let sent = SentStream(inputPipe)
     guard let identifier = started else {
       close(outputPipe.readEnd)
       close(errorPipe.readEnd)
@@ -35,12 +52,13 @@ struct ChildProcess: ~Copyable {
     description = arguments.joined(separator: " ").shortened(to: 200)
     self.watchdogSeconds = watchdogSeconds
     deadline = MonotonicTime.nanoseconds() + UInt64(watchdogSeconds) * 1_000_000_000
+    self.input = sent
     output = CapturedStream(descriptor: outputPipe.readEnd)
     errors = CapturedStream(descriptor: errorPipe.readEnd)
   }
 
   private static func spawn(
-    _ arguments: [String], _ environment: [String], terminal: String?, output: Int32, errors: Int32
+    _ arguments: [String], _ environment: [String], _ input: Input, inputPipe: Int32?, output: Int32, errors: Int32
   ) -> pid_t? {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -48,12 +66,17 @@ struct ChildProcess: ~Copyable {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    if let terminal {
+    switch input {
+    case .nothing: posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    case .terminal(let path):
       // The first terminal that the leader of a new session opens controls it (tty_ioctl(4)).
       posix_spawnattr_setflags(&attributes, Int16(Self.newSession))
-      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, terminal, O_RDWR, 0)
-    } else {
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, path, O_RDWR, 0)
+    case .file(let path): posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, path, O_RDONLY, 0)
+    case .pipe: posix_spawn_file_actions_adddup2(&actions, inputPipe!, STDIN_FILENO)
+    case .closed:
       posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+      posix_spawn_file_actions_addclose(&actions, STDIN_FILENO)
     }
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
@@ -89,6 +112,22 @@ struct ChildProcess: ~Copyable {
   private mutating func ended(waitingFor text: String) throws(Verdict) -> Verdict {
     let run = try finish()
     return run.failure("standard output with '\(text)'", got: "the end of the process")
+  }
+
+  /// Writes to its standard input, and takes what it writes meanwhile. It may not have read it all when this returns.
+  mutating func send(_ text: String) throws(Verdict) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      rest = rest.dropFirst(input.send(rest))
+      guard !rest.isEmpty else { break }
+      guard output.isOpen || errors.isOpen else { throw try ended(waitingFor: "more reading") }
+      try waitAndRead(readsOutput: true, milliseconds: 1)
+    }
+  }
+
+  /// Ends its standard input.
+  mutating func closeInput() {
+    input.close()
   }
 
   /// Closes our end of its standard output, as `head` does when it has seen enough.
@@ -145,7 +184,8 @@ struct ChildProcess: ~Copyable {
     try waitAndRead(readsOutput: true)
   }
 
-  private mutating func waitAndRead(readsOutput: Bool) throws(Verdict) {
+  /// - Parameter milliseconds: how long to wait for output at most; nil is until there is some.
+  private mutating func waitAndRead(readsOutput: Bool, milliseconds: Int32? = nil) throws(Verdict) {
     let now = MonotonicTime.nanoseconds()
     guard now < deadline else { throw hang() }
     // A descriptor of -1 is skipped (poll(2)).
@@ -154,7 +194,9 @@ struct ChildProcess: ~Copyable {
       pollfd(fd: errors.descriptor, events: Int16(POLLIN), revents: 0)
     )
     let ready = withUnsafeMutableBytes(of: &polled) {
-      poll($0.baseAddress!.assumingMemoryBound(to: pollfd.self), 2, Int32((deadline - now) / 1_000_000 + 1))
+      poll(
+        $0.baseAddress!.assumingMemoryBound(to: pollfd.self), 2,
+        milliseconds ?? Int32((deadline - now) / 1_000_000 + 1))
     }
     guard ready > 0 else { return }
     if polled.0.revents != 0 { output.read() }
@@ -210,6 +252,35 @@ private struct CapturedStream: ~Copyable {
     guard descriptor >= 0 else { return }
     _ = CLinux.close(descriptor)
     descriptor = -1
+  }
+}
+
+/// What goes into a pipe.
+private struct SentStream: ~Copyable {
+  private var writeEnd: Int32
+  /// Our copy of the reader's end: while there is one, writing never ends this program by SIGPIPE.
+  private let readEnd: Int32
+
+  init(_ pipe: Pipe?) {
+    writeEnd = pipe?.writeEnd ?? -1
+    readEnd = pipe?.readEnd ?? -1
+    var isNonblocking: Int32 = 1
+    if let pipe { _ = linux_ioctl_pointer(pipe.writeEnd, UInt(FIONBIO), &isNonblocking) }
+  }
+
+  deinit {
+    if writeEnd >= 0 { _ = CLinux.close(writeEnd) }
+    if readEnd >= 0 { _ = CLinux.close(readEnd) }
+  }
+
+  /// Writes what fits into the pipe; returns how many bytes.
+  func send(_ bytes: ArraySlice<UInt8>) -> Int {
+    bytes.withUnsafeBytes { max(0, write(writeEnd, $0.baseAddress, $0.count)) }
+  }
+
+  mutating func close() {
+    if writeEnd >= 0 { _ = CLinux.close(writeEnd) }
+    writeEnd = -1
   }
 }
 

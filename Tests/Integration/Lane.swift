@@ -37,6 +37,15 @@ enum LaneExceptions {
     }
   }
 
+  /// How many machines are killed while they commit.
+  static func kills(in lane: Lane) -> Int {
+    switch lane {
+    case .kvm: 300
+    // Each takes a second in the emulator.
+    case .hardware: 20
+    }
+  }
+
   /// Whether guests run on KVM's back end for processors without virtualisation.
   private static var isPVM: Bool { access("/sys/module/kvm_pvm", F_OK) == 0 }
 }

@@ -38,8 +38,19 @@ func terminalCases() -> [Case] {
       },
       Case("terminal-exit", "a guest that ends leaves its terminal as it was") { session throws(Verdict) in
         let terminal = try Terminal()
-        var process = try session.monitor.start("probe", ["exit", "3"], on: terminal)
+        let disks = try ProbeDisks()
+        var process = try session.monitor.start(
+          "device-probe", ["block", "data", "exit", "3"], options: disks.options(), on: terminal)
         try process.finish().expect(status: 3)
+        try terminal.expect(.lines, "after the end")
+      },
+      Case("terminal-unused", "a guest that has no console leaves the terminal alone") { session throws(Verdict) in
+        let terminal = try Terminal()
+        var process = try session.monitor.start("probe", ["forever", "sleep"], on: terminal)
+        try process.waitForOutput("ready\n")
+        try terminal.expect(.lines, "while the guest runs")
+        terminal.type(Terminal.Key.interrupt)
+        try process.finish().expect(status: 128 + SIGINT)
         try terminal.expect(.lines, "after the end")
       },
       Case("terminal-panic", "a guest that panics leaves its terminal as it was") { session throws(Verdict) in
@@ -52,8 +63,10 @@ func terminalCases() -> [Case] {
         session throws(Verdict) in
         let terminal = try Terminal()
         // What standard input delivers before the job goes on is the shell's.
+        let disks = try ProbeDisks()
         var process = try session.monitor.startJob(
-          "probe", ["forever", "sleep"], script: #""$0" "$@"; echo suspended; read -r line; fg; echo ended $?"#,
+          "device-probe", ["forever"], options: disks.options(),
+          script: #""$0" "$@"; echo suspended; read -r line; fg; echo ended $?"#,
           on: terminal)
         try process.waitForOutput("ready\n")
         try terminal.expect(.bytes, "while the guest runs")
@@ -69,8 +82,10 @@ func terminalCases() -> [Case] {
       },
       Case("terminal-background", "a machine in the background leaves the terminal alone") { session throws(Verdict) in
         let terminal = try Terminal()
+        let disks = try ProbeDisks()
         var process = try session.monitor.startJob(
-          "probe", ["forever", "sleep"], script: #""$0" "$@" & read -r line; kill %1; wait %1; echo ended $?"#,
+          "device-probe", ["forever"], options: disks.options(),
+          script: #""$0" "$@" & read -r line; kill %1; wait %1; echo ended $?"#,
           on: terminal)
         try process.waitForOutput("ready\n")
         try terminal.expect(.lines, "while the guest runs")
@@ -96,7 +111,8 @@ private func endsOnTerminal(
   _ session: Session, _ endings: Endings, by end: (borrowing ChildProcess, borrowing Terminal) -> Void
 ) throws(Verdict) {
   let terminal = try Terminal()
-  var process = try session.monitor.start("probe", ["forever", "sleep"], on: terminal)
+  let disks = try ProbeDisks()
+  var process = try session.monitor.start("device-probe", ["forever"], options: disks.options(), on: terminal)
   try process.waitForOutput("ready\n")
   try terminal.expect(.bytes, "while the guest runs")
   end(process, terminal)

@@ -45,11 +45,7 @@ public struct BlockFile: ~Copyable, Sendable {
     let opened = try Self.open(path, flags: flags, isReadOnly: isReadOnly)
     guard fstat(opened.rawValue, &facts) == 0 else { throw .system(SystemCallError("fstat", path: path)) }
     guard Self.isDisk(facts) else { throw .kind(path: path) }
-    if linux_lock_file(opened.rawValue, isReadOnly ? 0 : 1) != 0 {
-      let code = linux_errno()
-      if code == EAGAIN || code == EACCES { throw .locked(path: path, isReadOnly: isReadOnly) }
-      throw .system(SystemCallError("fcntl F_OFD_SETLK", path: path, code: code))
-    }
+    try Self.lock(opened, path: path, isReadOnly: isReadOnly)
 
     var bytes = UInt64(clamping: facts.st_size)
     var logicalBlockSize = Int32(Self.sectorSize)
@@ -86,6 +82,22 @@ public struct BlockFile: ~Copyable, Sendable {
       }
     }
   }
+
+  private static func lock(_ file: borrowing FileDescriptor, path: String, isReadOnly: Bool) throws(BlockFileError) {
+    for attempt in 0... {
+      guard linux_lock_file(file.rawValue, isReadOnly ? 0 : 1) != 0 else { return }
+      let code = linux_errno()
+      guard code == EAGAIN || code == EACCES else {
+        throw .system(SystemCallError("fcntl F_OFD_SETLK", path: path, code: code))
+      }
+      guard attempt < lockPatience else { throw .locked(path: path, isReadOnly: isReadOnly) }
+      _ = poll(nil, 0, 1)
+    }
+  }
+
+  /// For how many milliseconds to try to lock a file. When a machine is killed, the kernel ends its requests after the
+  /// process is gone, and they hold the file and its lock meanwhile (io_uring(7)).
+  private static let lockPatience = 500
 
   private static func isDisk(_ facts: stat) -> Bool { isRegular(facts) || isBlockDevice(facts) }
   private static func isRegular(_ facts: stat) -> Bool { facts.st_mode & UInt32(S_IFMT) == UInt32(S_IFREG) }

@@ -26,6 +26,7 @@ static inline uint64_t probe_xcr0(void) {
 
 // Of the trap stubs (GuestKernel's traps.S).
 extern const char needletail_trap_table[];
+static inline uintptr_t probe_text(void) { uintptr_t here; __asm__("lea (%%rip), %0" : "=r"(here)); return here; }
 static inline uintptr_t probe_trap_table(void) { return (uintptr_t)needletail_trap_table; }
 extern volatile uint64_t needletail_interrupt_count;
 static inline uintptr_t probe_data(void) { return (uintptr_t)&needletail_interrupt_count; }
@@ -43,6 +44,12 @@ static inline uintptr_t probe_relocated_constant(void) {
 
 static inline void probe_write32(uintptr_t address) { __asm__ volatile("movl $1, (%0)" ::"r"(address) : "memory"); }
 static inline void probe_write64(uintptr_t address) { __asm__ volatile("movq $1, (%0)" ::"r"(address) : "memory"); }
+
+// Stores of every width to a device's registers: one plain `mov` each.
+static inline void probe_store8(uint64_t address, uint8_t value) { __asm__ volatile("movb %0, (%1)" ::"q"(value), "r"(address) : "memory"); }
+static inline void probe_store16(uint64_t address, uint16_t value) { __asm__ volatile("movw %0, (%1)" ::"r"(value), "r"(address) : "memory"); }
+static inline void probe_store32(uint64_t address, uint32_t value) { __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(address) : "memory"); }
+static inline void probe_store64(uint64_t address, uint64_t value) { __asm__ volatile("movq %0, (%1)" ::"r"(value), "r"(address) : "memory"); }
 
 // MARK: Instructions that ring 3 may not execute, or that must not get it anywhere
 

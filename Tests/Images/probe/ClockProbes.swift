@@ -1,6 +1,7 @@
 import CGuestKernel
 import GuestKernel
 import MachineABI
+import ProbeSupport
 
 let clockProbes: [Probe] = [
   Probe("clock-readings") { arguments in

@@ -1,4 +1,5 @@
 import GuestKernel
+import ProbeSupport
 
 let consoleProbes: [Probe] = [
   Probe("arguments") { _ in

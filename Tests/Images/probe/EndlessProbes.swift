@@ -1,4 +1,5 @@
 import GuestKernel
+import ProbeSupport
 
 /// What only a signal ends.
 let endlessProbes: [Probe] = [

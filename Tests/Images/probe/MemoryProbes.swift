@@ -1,4 +1,5 @@
 import GuestKernel
+import ProbeSupport
 
 let memoryProbes: [Probe] = [
   Probe("fill-heap") { _ in

@@ -1,6 +1,7 @@
 import GuestKernel
 import MachineABI
 import ProbePrimitives
+import ProbeSupport
 
 let placementProbes: [Probe] = [
   Probe("layout") { _ in
@@ -21,19 +22,3 @@ let placementProbes: [Probe] = [
     print("control-page-distance \((info.image_base - info.control_page).hexadecimal)")
   },
 ]
-
-/// Where the boot information is.
-///
-/// An application is not told; so by this monitor's layout: it follows the shared page, which follows the page of the
-/// thread control block.
-let bootInformationAddress: UInt64 = {
-  let page = UInt64(pageSize)
-  let sharedPage = (probe_fs_word(0) + page - 1) & ~(page - 1)
-  return sharedPage + UInt64(NEEDLETAIL_SHARED_PAGE_SIZE)
-}()
-
-func bootInformation() -> BootInfo {
-  let info = UnsafePointer<BootInfo>(bitPattern: UInt(bootInformationAddress))!.pointee
-  guard info.magic == UInt32(NEEDLETAIL_BOOT_INFO_MAGIC) else { fatalError("the boot information is elsewhere") }
-  return info
-}

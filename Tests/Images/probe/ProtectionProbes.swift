@@ -3,6 +3,7 @@ import CrashPrimitives
 import GuestKernel
 import MachineABI
 import ProbePrimitives
+import ProbeSupport
 
 let protectionProbes: [Probe] = [
   Probe("forbidden") { arguments in
@@ -36,20 +37,6 @@ private struct Access {
     self.mode = mode
     self.address = UInt(address)
     self.perform = perform
-  }
-}
-
-/// Where the monitor keeps what ring 3 may not reach: the pages behind the boot information, in this order.
-private struct SystemPages {
-  let page: UInt64
-  /// Offsets in the system page (the monitor's DescriptorTables).
-  var ring0Stack: UInt64 { page + 0x7f8 }
-  var globalDescriptors: UInt64 { page + 0x880 }
-  var interruptDescriptors: UInt64 { page + 0x900 }
-  var pageTables: UInt64 { page + 0x1000 }
-
-  init(behind info: BootInfo) {
-    page = (info.arguments + info.arguments_size + 0xfff) & ~0xfff
   }
 }
 

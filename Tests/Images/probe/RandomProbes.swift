@@ -1,4 +1,5 @@
 import GuestKernel
+import ProbeSupport
 
 let randomProbes: [Probe] = [
   Probe("random-words") { _ in

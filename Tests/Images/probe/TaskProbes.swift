@@ -2,6 +2,7 @@ import CGuestKernel
 import GuestKernel
 import MachineABI
 import ProbePrimitives
+import ProbeSupport
 
 let taskProbes: [Probe] = [
   Probe("task-switches") { arguments in
