@@ -90,7 +90,11 @@ extension FuzzInput {
   mutating func address() -> UInt64 {
     let memory = GuestMemory.shared
     switch next(UInt8.self) & 15 {
-    case 0...8: return memory.main.address + UInt64(next(UInt16.self))
+    case 0...6: return memory.main.address + UInt64(next(UInt16.self))
+    case 7, 8:
+      // Close to an end, behind which there is nothing.
+      let area = memory.areas[next(below: memory.areas.count)]
+      return area.address + UInt64(area.count) - UInt64(next(UInt8.self))
     case 9, 10: return memory.readOnly.address + UInt64(next(UInt16.self) & 0x1fff)
     case 11, 12: return memory.lower.address + UInt64(next(UInt16.self) & 0x3fff)
     case 13, 14: return memory.highest.address + UInt64(next(UInt16.self) & 0x1fff)

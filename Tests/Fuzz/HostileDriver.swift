@@ -171,7 +171,7 @@ final class HostileDriver {
     let flags = input.next(UInt8.self)
     setDescriptor(
       at: place, address: input.address(), count: input.length(), flags: UInt16(flags & 7),
-      next: UInt16(input.next(UInt8.self)) | (flags & 128 != 0 ? 0x8000 : 0))
+      next: flags & 128 != 0 ? input.next() : UInt16(input.next(UInt8.self)))
   }
 
   private func addHead(_ input: inout FuzzInput) {
