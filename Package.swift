@@ -88,7 +88,14 @@ let package = Package(
     .executableTarget(
       name: "floor", dependencies: ["CKVM", "CLinux"], path: "Benchmarks/Floor", swiftSettings: settings),
     .executableTarget(
-      name: "boot-benchmark", dependencies: ["CLinux"], path: "Benchmarks/Boot", swiftSettings: settings),
+      name: "boot-benchmark", dependencies: ["BenchmarkSupport", "CLinux"], path: "Benchmarks/Boot",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "block-benchmark", dependencies: ["BenchmarkSupport", "CLinux"], path: "Benchmarks/Block",
+      exclude: ["Load"], swiftSettings: settings),
+    .executableTarget(
+      name: "block-load", dependencies: ["GuestKernel"], path: "Benchmarks/Block/Load", swiftSettings: settings),
+    .target(name: "BenchmarkSupport", dependencies: ["CLinux"], path: "Benchmarks/Support", swiftSettings: settings),
 
     // What the integration cases boot besides the examples, and the program that runs the cases.
     .executableTarget(

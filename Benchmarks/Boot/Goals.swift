@@ -1,24 +1,4 @@
-/// A figure and the most that it should be.
-struct Goal {
-  let name: String
-  let measured: String
-  let limit: String
-  let isMet: Bool
-
-  init(_ name: String, _ measured: Ratio, atMost limit: Ratio) {
-    self.name = name
-    self.measured = measured.text
-    self.limit = limit.text
-    isMet = measured.thousandths <= limit.thousandths
-  }
-
-  init(_ name: String, _ measured: Int, atMost limit: Int) {
-    self.name = name
-    self.measured = "\(measured)"
-    self.limit = "\(limit)"
-    isMet = measured <= limit
-  }
-}
+import BenchmarkSupport
 
 extension Goal {
   static func all(_ results: Results, systemCalls: Int?) -> [Goal] {

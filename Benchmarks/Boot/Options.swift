@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 /// What the command line says.
 struct Options {
   /// Where the monitor, the images and what is measured beside them are.
@@ -23,32 +25,19 @@ struct Options {
 
     """
 
-  init(arguments: [String]) throws(BenchmarkError) {
-    var rest = arguments[...]
-    while let argument = rest.popFirst() {
+  init() throws(BenchmarkError) {
+    var reader = OptionReader()
+    while let argument = reader.next() {
       switch argument {
-      case "--products": products = try Self.value(of: argument, &rest)
-      case "--hosted": hosted = try Self.value(of: argument, &rest)
-      case "--qemu": qemu = try Self.value(of: argument, &rest)
-      case "--system-calls": systemCalls = try Self.number(of: argument, &rest)
-      case "--rounds": rounds = try Self.number(of: argument, &rest)
-      case "--json": jsonPath = try Self.value(of: argument, &rest)
+      case "--products": products = try reader.value(of: argument)
+      case "--hosted": hosted = try reader.value(of: argument)
+      case "--qemu": qemu = try reader.value(of: argument)
+      case "--system-calls": systemCalls = try reader.number(of: argument)
+      case "--rounds": rounds = try reader.number(of: argument)
+      case "--json": jsonPath = try reader.value(of: argument)
       case "--help", "-h": showsHelp = true
       default: throw BenchmarkError("unknown option '\(argument)'; see --help")
       }
     }
-  }
-
-  private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(BenchmarkError) -> String {
-    guard let value = rest.popFirst() else { throw BenchmarkError("\(option) needs a value; see --help") }
-    return value
-  }
-
-  private static func number(of option: String, _ rest: inout ArraySlice<String>) throws(BenchmarkError) -> Int {
-    let text = try value(of: option, &rest)
-    guard let number = Int(text), number > 0 else {
-      throw BenchmarkError("\(option) is '\(text)'; expected a number from 1")
-    }
-    return number
   }
 }

@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 /// Where a run's time goes, from the monitor's own reports, and what a run costs besides.
 ///
 /// Each reported run has one beside it that writes no report, to say how much the reporting adds.
@@ -29,7 +31,7 @@ struct PhaseSeries {
         throw BenchmarkError(
           "\(reported.name) ended with \(run.status); it said: " + String(decoding: errors, as: UTF8.self))
       }
-      let report = try Report(parsing: errors)
+      let report = try JSONNumbers(parsing: errors)
       let durations = report.object("phases_ns")
       Self.append(durations, to: &phases)
       Self.append(report.object("exits"), to: &exits)
@@ -48,7 +50,7 @@ struct PhaseSeries {
   /// The most exits to the monitor that any run had.
   var mostExits: Int { exits.first { $0.name == "total" }?.values.max() ?? 0 }
 
-  private static func append(_ members: [Report.Member], to columns: inout [Column]) {
+  private static func append(_ members: [JSONNumbers.Member], to columns: inout [Column]) {
     for member in members {
       if let index = columns.firstIndex(where: { $0.name == member.path }) {
         columns[index].values.append(member.value)

@@ -1,3 +1,4 @@
+import BenchmarkSupport
 import CLinux
 
 /// What a sleeping machine keeps in memory, by whose pages they are: Rss of every mapping in /proc/PID/smaps.

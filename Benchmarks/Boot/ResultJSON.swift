@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 extension Results {
   /// The same figures for programs. Times are whole nanoseconds.
   func json(_ goals: [Goal]) -> String {

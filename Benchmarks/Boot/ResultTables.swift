@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 extension Results {
   /// The tables, for docs/performance.md and for whoever reads along.
   func markdown(_ goals: [Goal]) -> String {
@@ -7,7 +9,7 @@ extension Results {
 
 
       """
-    if loadBefore.thousandths > Self.quietLoad.thousandths {
+    if LoadAverage.isBusy(loadBefore) {
       text += "**The machine was busy.** Waiting for a processor is in all times and brings ratios nearer to 1.\n\n"
     }
     text += timesTable() + "\n"
@@ -25,9 +27,6 @@ extension Results {
     text += costsText()
     return text
   }
-
-  /// With two processors, half of one is enough to get into the way.
-  private static let quietLoad = Ratio(thousandths: 500)
 
   private func timesTable() -> String {
     var table = MarkdownTable(

@@ -1,3 +1,4 @@
+import BenchmarkSupport
 import CLinux
 
 /// Everything that was measured, in one go.
@@ -20,7 +21,7 @@ struct Results {
 
   init(_ options: Options) throws(BenchmarkError) {
     let streams = try Streams()
-    loadBefore = Self.loadAverage()
+    loadBefore = LoadAverage.now()
     let qemuKernel = try TemporaryFile(MicroVMKernel.image())
     let subjects = try Subjects(options, qemuKernel: qemuKernel.path, streams)
     residence = try Residence(of: subjects.sleeper, image: Subjects.sleepingImage)
@@ -36,7 +37,7 @@ struct Results {
       plain: subjects.programs[Subjects.hello], reported: subjects.reported,
       rounds: min(options.rounds, PhaseSeries.mostRounds), streams)
     remarks = subjects.remarks
-    loadAfter = Self.loadAverage()
+    loadAfter = LoadAverage.now()
     imageBytes = try Self.fileSize(options.products + "/hello.stripped.elf")
     monitorBytes = try Self.fileSize(options.products + "/needletail")
     ownPeakBytes = (ownPeakOfSeries, Self.ownPeak())
@@ -53,12 +54,6 @@ struct Results {
   /// Every program once, with the series that it was measured in.
   var measured: [(series: InterleavedSeries, program: Int)] {
     series.programs.indices.map { (series, $0) } + (qemuSeries.map { [($0, $0.programs.count - 1)] } ?? [])
-  }
-
-  private static func loadAverage() -> Ratio {
-    var load = 0.0
-    getloadavg(&load, 1)
-    return Ratio(thousandths: Int(load * 1000))
   }
 
   private static func fileSize(_ path: String) throws(BenchmarkError) -> Int {

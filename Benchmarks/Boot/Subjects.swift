@@ -1,3 +1,4 @@
+import BenchmarkSupport
 import CLinux
 
 /// The programs that are measured, in the order in which a round runs them.

@@ -1,28 +1,28 @@
 extension Array where Element == Int {
   /// The smallest value that at least `percent` of a hundred values do not exceed (the nearest-rank percentile).
-  func percentile(_ percent: Int) -> Int {
+  package func percentile(_ percent: Int) -> Int {
     guard !isEmpty else { return 0 }
     let rank = (count * percent + 99) / 100
     return sorted()[Swift.max(rank, 1) - 1]
   }
 
-  var median: Int { percentile(50) }
+  package var median: Int { percentile(50) }
 }
 
 /// A fraction in thousandths: as exact as these figures are, and Embedded Swift has no formatted floating point.
-struct Ratio {
-  let thousandths: Int
+package struct Ratio {
+  package let thousandths: Int
 
-  init(thousandths: Int) {
+  package init(thousandths: Int) {
     self.thousandths = thousandths
   }
 
-  init(_ numerator: Int, to denominator: Int) {
+  package init(_ numerator: Int, to denominator: Int) {
     thousandths = (numerator * 1000 + denominator / 2) / Swift.max(denominator, 1)
   }
 
-  var text: String { Self.decimal((thousandths + 5) / 10, places: 2) }
-  var exactText: String { Self.decimal(thousandths, places: 3) }
+  package var text: String { Self.decimal((thousandths + 5) / 10, places: 2) }
+  package var exactText: String { Self.decimal(thousandths, places: 3) }
 
   private static func decimal(_ value: Int, places: Int) -> String {
     let digits = value.description
@@ -32,7 +32,7 @@ struct Ratio {
 }
 
 /// Nanoseconds as microseconds with one decimal.
-func microseconds(_ nanoseconds: Int) -> String {
+package func microseconds(_ nanoseconds: Int) -> String {
   let tenths = (nanoseconds.magnitude + 50) / 100
   return "\(nanoseconds < 0 ? "-" : "")\(tenths / 10).\(tenths % 10)"
 }

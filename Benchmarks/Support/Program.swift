@@ -1,15 +1,15 @@
 import CLinux
 
 /// A program to run again and again, with all that a run needs made ready beforehand.
-final class Program {
-  let name: String
+package final class Program {
+  package let name: String
   /// The exit status of a run that did what it should.
-  let expectedStatus: Int32
+  package let expectedStatus: Int32
   private let path: String
   private let arguments: CStrings
   private let environment: CStrings
 
-  init(_ name: String, _ arguments: [String], expectedStatus: Int32 = 0) {
+  package init(_ name: String, _ arguments: [String], expectedStatus: Int32 = 0) {
     self.name = name
     self.expectedStatus = expectedStatus
     path = arguments[0]
@@ -21,14 +21,14 @@ final class Program {
   private static let environment = ["PATH=/usr/bin:/bin"]
 
   /// One run from before the spawn to the known end.
-  func run(_ streams: Streams) throws(BenchmarkError) -> Run {
+  package func run(_ streams: Streams) throws(BenchmarkError) -> Run {
     let start = Monotonic.now()
     let child = try spawn(streams, environment)
     return try finish(child, since: start)
   }
 
   /// One run that is told when it was spawned, for the report of `needletail run --report`.
-  func runToldItsSpawnTime(_ streams: Streams) throws(BenchmarkError) -> Run {
+  package func runToldItsSpawnTime(_ streams: Streams) throws(BenchmarkError) -> Run {
     let start = Monotonic.now()
     let environment = CStrings(Self.environment + ["NEEDLETAIL_SPAWN_NS=\(start)"])
     let child = try spawn(streams, environment)
@@ -36,7 +36,7 @@ final class Program {
   }
 
   /// Starts a run that somebody else waits for.
-  func start(_ streams: Streams) throws(BenchmarkError) -> pid_t {
+  package func start(_ streams: Streams) throws(BenchmarkError) -> pid_t {
     try spawn(streams, environment)
   }
 
@@ -60,22 +60,22 @@ final class Program {
 }
 
 /// What one run took.
-struct Run {
-  let nanoseconds: Int
-  let status: Int32
-  let minorFaults: Int
-  let peakResidentBytes: Int
+package struct Run {
+  package let nanoseconds: Int
+  package let status: Int32
+  package let minorFaults: Int
+  package let peakResidentBytes: Int
 
   /// wait(2)'s status as a shell has it: a signal is 128 and its number.
-  static func exitStatus(_ status: Int32) -> Int32 {
+  package static func exitStatus(_ status: Int32) -> Int32 {
     let signal = status & 0x7f
     return signal == 0 ? (status >> 8) & 0xff : 128 + signal
   }
 }
 
-enum Monotonic {
+package enum Monotonic {
   /// CLOCK_MONOTONIC, in nanoseconds.
-  static func now() -> UInt64 {
+  package static func now() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

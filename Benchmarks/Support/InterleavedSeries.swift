@@ -2,13 +2,13 @@
 ///
 /// What the machine does meanwhile meets all of them alike, so a ratio within a round says more than a ratio of medians
 /// that were taken one after the other.
-struct InterleavedSeries {
-  let programs: [Program]
-  let rounds: Int
+package struct InterleavedSeries {
+  package let programs: [Program]
+  package let rounds: Int
   /// `runs[p][r]` is program p's run in round r.
-  private(set) var runs: [[Run]]
+  package private(set) var runs: [[Run]]
 
-  init(_ programs: [Program], rounds: Int, _ streams: Streams) throws(BenchmarkError) {
+  package init(_ programs: [Program], rounds: Int, _ streams: Streams) throws(BenchmarkError) {
     self.programs = programs
     self.rounds = rounds
     runs = programs.map { _ in [] }
@@ -31,17 +31,17 @@ struct InterleavedSeries {
     return run
   }
 
-  func nanoseconds(_ program: Int) -> [Int] { runs[program].map { $0.nanoseconds } }
-  func minorFaults(_ program: Int) -> [Int] { runs[program].map { $0.minorFaults } }
-  func peakResidentBytes(_ program: Int) -> [Int] { runs[program].map { $0.peakResidentBytes } }
+  package func nanoseconds(_ program: Int) -> [Int] { runs[program].map { $0.nanoseconds } }
+  package func minorFaults(_ program: Int) -> [Int] { runs[program].map { $0.minorFaults } }
+  package func peakResidentBytes(_ program: Int) -> [Int] { runs[program].map { $0.peakResidentBytes } }
 
   /// A program's time over another's in the same round, the median of all rounds.
-  func ratio(_ program: Int, to base: Int) -> Ratio {
+  package func ratio(_ program: Int, to base: Int) -> Ratio {
     ratio(program) { round in runs[base][round].nanoseconds }
   }
 
   /// A program's time over what `base` makes of a round, the median of all rounds.
-  func ratio(_ program: Int, _ base: (_ round: Int) -> Int) -> Ratio {
+  package func ratio(_ program: Int, _ base: (_ round: Int) -> Int) -> Ratio {
     let ratios = (0..<rounds).map { Ratio(runs[program][$0].nanoseconds, to: base($0)).thousandths }
     return Ratio(thousandths: ratios.median)
   }

@@ -1,10 +1,10 @@
 import CLinux
 
 /// A file that is gone when its owner is done with it.
-struct TemporaryFile: ~Copyable {
-  let path: String
+package final class TemporaryFile {
+  package let path: String
 
-  init(_ content: [UInt8]) throws(BenchmarkError) {
+  package init(_ content: [UInt8]) throws(BenchmarkError) {
     var template = Array("/tmp/needletail-benchmark.XXXXXX\0".utf8)
     var descriptor: Int32 = -1
     path = template.withUnsafeMutableBytes { bytes in

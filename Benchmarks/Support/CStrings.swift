@@ -1,12 +1,12 @@
 import CLinux
 
 /// A null-terminated vector of C strings, as exec takes it.
-struct CStrings: ~Copyable {
+package struct CStrings: ~Copyable {
   /// `count` strings that this value owns, and null.
-  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  package let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   private let count: Int
 
-  init(_ strings: [String]) {
+  package init(_ strings: [String]) {
     count = strings.count
     pointers = .allocate(capacity: strings.count + 1)
     for (index, string) in strings.enumerated() { pointers[index] = strdup(string) }

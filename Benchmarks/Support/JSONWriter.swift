@@ -1,35 +1,37 @@
 /// Writes JSON (RFC 8259), one member after the other.
-struct JSONWriter {
-  private(set) var text = ""
+package struct JSONWriter {
+  package private(set) var text = ""
   private var depth = 0
   private var needsComma = false
 
+  package init() {}
+
   /// An object, or an array's element if it has no name.
-  mutating func object(_ name: String? = nil, _ members: (inout JSONWriter) -> Void) {
+  package mutating func object(_ name: String? = nil, _ members: (inout JSONWriter) -> Void) {
     enclosed(in: ("{", "}"), name, members)
   }
 
-  mutating func array(_ name: String, _ elements: (inout JSONWriter) -> Void) {
+  package mutating func array(_ name: String, _ elements: (inout JSONWriter) -> Void) {
     enclosed(in: ("[", "]"), name, elements)
   }
 
-  mutating func member(_ name: String, _ value: Int) {
+  package mutating func member(_ name: String, _ value: Int) {
     begin(name)
     text += value.description
   }
 
-  mutating func member(_ name: String, _ value: Bool) {
+  package mutating func member(_ name: String, _ value: Bool) {
     begin(name)
     text += value ? "true" : "false"
   }
 
-  mutating func member(_ name: String, _ value: String) {
+  package mutating func member(_ name: String, _ value: String) {
     begin(name)
     text += Self.quoted(value)
   }
 
   /// Thousandths as a number.
-  mutating func member(_ name: String, _ value: Ratio) {
+  package mutating func member(_ name: String, _ value: Ratio) {
     begin(name)
     text += value.exactText
   }

@@ -1,15 +1,15 @@
 import CLinux
 
 /// Why the benchmark cannot go on.
-struct BenchmarkError: Error {
-  let message: String
+package struct BenchmarkError: Error {
+  package let message: String
 
-  init(_ message: String) {
+  package init(_ message: String) {
     self.message = message
   }
 
   /// A system call failed, with `errno` saying why.
-  init(call: String) {
+  package init(call: String) {
     self.init("\(call): \(String(cString: strerror(linux_errno())))")
   }
 }

@@ -1,19 +1,19 @@
 /// A table as Markdown has it, laid out so that it is one without a renderer too.
-struct MarkdownTable {
+package struct MarkdownTable {
   private var rows: [[String]]
   private let columns: Int
 
   /// The first column is text, the others are figures.
-  init(_ header: [String]) {
+  package init(_ header: [String]) {
     columns = header.count
     rows = [header]
   }
 
-  mutating func row(_ cells: [String]) {
+  package mutating func row(_ cells: [String]) {
     rows.append(cells)
   }
 
-  var text: String {
+  package var text: String {
     let widths = (0..<columns).map { column in rows.reduce(0) { max($0, $1[column].unicodeScalars.count) } }
     var lines = rows.map { row in
       (0..<columns).reduce("|") { $0 + " " + Self.padded(row[$1], to: widths[$1], toTheRight: $1 > 0) + " |" } + "\n"
