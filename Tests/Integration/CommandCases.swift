@@ -6,7 +6,7 @@ func commandCases() -> [Case] {
         stderr: "")
       for text in [
         "file          \(session.monitor.image("hello")), ", "type          ET_DYN, machine 62\n", "entry         0x",
-        "r-x supervisor\n", " r--\n", " rw-\n", "note          contract version 1, flags 0x0\n",
+        "r-x supervisor\n", " r--\n", " rw-\n", "note          contract version 2, flags 0x0\n",
         "trap table at base + 0x",
         "minimum memory 2097152 bytes\n", "stack size 262144 bytes\n", "relocations   0 RELA, ",
       ] { try run.expectOutput(containing: text) }

@@ -52,7 +52,7 @@ func placementCases() -> [Case] {
     Case("boot-information", "the boot information is what the contract says it is") { session throws(Verdict) in
       let run = try session.monitor.run("probe", ["boot-information", "one", "two"]).expect(status: 0)
       let expected: [(name: String, value: UInt64)] = [
-        ("magic", 0x4c54_444e), ("version", 1), ("device-count", 0), ("argument-count", 4), ("canary-is-at-fs", 1),
+        ("magic", 0x4c54_444e), ("version", 2), ("device-count", 0), ("argument-count", 4), ("canary-is-at-fs", 1),
         ("control-page-distance", 0x1000),
       ]
       for entry in expected {
