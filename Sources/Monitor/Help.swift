@@ -51,8 +51,9 @@ enum HelpTopic: Equatable {
       needletail run [options] IMAGE [ARG...]
 
       Options come before IMAGE. Everything after it goes to the guest as it is; '--' ends the options.
-      An image declares its devices: a console is standard input and output, entropy is the host's, and every block
-      device needs a --block of its name. The guest's output is written to standard output. SIGINT and SIGTERM stop the guest, a second one at once.
+      The guest's output is written to standard output. SIGINT and SIGTERM stop the guest, a second one at once.
+      An image declares its devices. Its console is standard input and output, its entropy is the host's, and each of
+      its block devices needs a --block of that name.
 
     OPTIONS
       --memory SIZE, -m SIZE

@@ -194,7 +194,7 @@ import Testing
     defer { memory.deallocate() }
     let page = memory.assumingMemoryBound(to: SharedPage.self)
     #expect(UnsafeMutableRawPointer(needletail_shared_panic_message(page)) == memory + 48)
-    #expect(UnsafeMutableRawPointer(needletail_shared_console(page)) == memory + 512)
+    #expect(UnsafeMutableRawPointer(needletail_shared_console(page)) == memory + 768)
   }
 
   private static var fieldsInC: [layout_field] {

@@ -43,7 +43,7 @@ import Testing
   @Test func everyField() throws {
     let (info, _, layout) = try write(["image.elf"])
     #expect(info.magic == 0x4c54_444e)
-    #expect(info.version == 1)
+    #expect(info.version == 2)
     #expect(Int(info.size) == MemoryLayout<BootInfo>.size)
     #expect(info.device_count == 0)
     #expect(info.devices == 0)
@@ -62,6 +62,32 @@ import Testing
     #expect(info.clock % 4 == 0)
     #expect(info.clock >= layout.bootInfo + UInt64(info.size))
     #expect(info.clock + UInt64(MemoryLayout<ClockPage>.size) <= info.arguments)
+  }
+
+  @Test(arguments: [0, 1, 2, 64]) func devicesStandBeforeTheArguments(_ count: Int) throws {
+    let devices = (0..<count).map { index in
+      var entry = DeviceEntry()
+      entry.kind = UInt32(index)
+      entry.registers = UInt64(index) << 12
+      return entry
+    }
+    let size = BootFacts.size(arguments: ["a"], deviceCount: count)
+    let layout = try MachineLayout(
+      .init(deviceCount: count, bootInfoSize: UInt64(size), memory: 4 << 20, placement: .init(image: 5, memory: 6)))
+    let memory = try GuestMemory(layout)
+    BootFacts(arguments: ["a"], devices: devices, timeStampCounterKHz: 1, wallClock: 0, entropy: try BootEntropy())
+      .write(to: memory, layout)
+    let info = memory.host(layout.bootInfo, count: MemoryLayout<BootInfo>.size)!.load(as: BootInfo.self)
+    #expect(info.device_count == UInt32(count))
+    #expect((info.devices == 0) == (count == 0))
+    let stride = MemoryLayout<DeviceEntry>.stride
+    for index in 0..<count {
+      let entry = memory.host(info.devices + UInt64(index * stride), count: stride)!.load(as: DeviceEntry.self)
+      #expect(entry.kind == UInt32(index))
+      #expect(entry.registers == UInt64(index) << 12)
+    }
+    #expect(info.arguments >= info.devices + UInt64(count * stride))
+    #expect(memory.host(info.arguments, count: 1)!.load(as: UInt8.self) == UInt8(ascii: "a"))
   }
 
   @Test(arguments: [

@@ -13,6 +13,7 @@ import Testing
   private func check(_ layout: MachineLayout, _ demands: MachineLayout.Demands) {
     let page = Self.page
     let parts: [(name: String, start: UInt64, end: UInt64)] = [
+      ("device registers", layout.deviceRegisters, layout.controlPage),
       ("control page", layout.controlPage, layout.controlPage + page),
       ("image", layout.imageBase, layout.imageBase + layout.imageSize),
       ("stack", layout.stackBase, layout.stackTop),
@@ -29,7 +30,8 @@ import Testing
       #expect(part.end <= next.start, "\(part) and \(next) overlap")
     }
     // Page 0 is nobody's, and everything has an address that the processor has.
-    #expect(layout.controlPage >= page)
+    #expect(layout.deviceRegisters >= page)
+    #expect(layout.deviceSlot.count == demands.deviceCount * Int(page))
     #expect(layout.memoryEnd <= 1 << MachineLayout.physicalAddressBits)
     #expect(layout.controlPage + UInt64(NEEDLETAIL_CONTROL_PAGE_DISTANCE) == layout.imageBase)
     #expect(layout.imageBias == layout.imageBase &- demands.linkBase)

@@ -23,7 +23,7 @@ import Testing
     func run(_ start: UInt64, _ end: UInt64, user: Bool = true, write: Bool = false, execute: Bool = false) -> Run {
       Run(range: start..<end, rights: .init(isUser: user, isWritable: write, isExecutable: execute))
     }
-    var runs = [run(layout.controlPage, layout.controlPage + 4096, write: true)]
+    var runs = [run(layout.deviceRegisters, layout.controlPage + 4096, write: true)]
     for segment in image.segments {
       runs.append(
         run(

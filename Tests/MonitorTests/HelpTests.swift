@@ -26,12 +26,18 @@ import Testing
 
   /// Each option that the parser takes is explained, and nothing that it does not take.
   @Test func runsOptions() throws {
-    let options = ["--memory", "-m", "--report", "--no-aslr", "--help", "-h", "--version", "-V"]
+    let options = ["--memory", "-m", "--block", "--report", "--no-aslr", "--help", "-h", "--version", "-V"]
     let text = HelpTopic.run.text
     let mentioned = text.split { " ,;\n".contains($0) }.filter { $0.hasPrefix("-") && $0.count > 1 }.map(String.init)
     #expect(Set(mentioned) == Set(options))
     for option in options {
-      let words = option == "--memory" || option == "-m" ? ["run", option, "64M", "a"] : ["run", option, "a", "a"]
+      let value =
+        switch option {
+        case "--memory", "-m": "64M"
+        case "--block": "data=disk"
+        default: "a"
+        }
+      let words = ["run", option, value, "a"]
       _ = try Command(arguments: ["needletail"] + words)
     }
   }
