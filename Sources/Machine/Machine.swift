@@ -104,7 +104,9 @@ public struct Machine: ~Copyable {
 
     Self.writeTables(image, to: memory, layout, placement)
     let khz = try orMachineError { () throws(SystemCallError) in
-      try Self.writeBootInfo(configuration.arguments, devices.entries(registers: layout.deviceRegisters), entropy, to: memory, layout, virtualMachine, vcpu)
+      try Self.writeBootInfo(
+        configuration.arguments, devices.entries(registers: layout.deviceRegisters), entropy, to: memory, layout,
+        virtualMachine, vcpu)
     }
     timeline.mark(.bootPages)
     try orMachineError { () throws(SystemCallError) in
@@ -137,7 +139,8 @@ public struct Machine: ~Copyable {
       threadLocalsSize: image.threadLocals?.memorySize ?? 0,
       threadLocalsAlignment: image.threadLocals?.alignment ?? 1, deviceCount: image.devices.count,
       bootInfoSize: UInt64(
-        BootFacts.size(arguments: configuration.arguments, deviceCount: image.devices.count)), memorySize: configuration.memorySize,
+        BootFacts.size(arguments: configuration.arguments, deviceCount: image.devices.count)),
+      memorySize: configuration.memorySize,
       placement: configuration.randomizesAddresses ? entropy.placement : nil)
   }
 
@@ -173,7 +176,8 @@ public struct Machine: ~Copyable {
 
   /// Returns the time-stamp counter's frequency in kHz.
   private static func writeBootInfo(
-    _ arguments: [String], _ devices: [DeviceEntry], _ entropy: BootEntropy, to memory: borrowing GuestMemory, _ layout: MachineLayout,
+    _ arguments: [String], _ devices: [DeviceEntry], _ entropy: BootEntropy, to memory: borrowing GuestMemory,
+    _ layout: MachineLayout,
     _ virtualMachine: borrowing VirtualMachine, _ vcpu: borrowing VCPU
   ) throws(SystemCallError) -> Int {
     let khz = try vcpu.timeStampCounterFrequency()
@@ -188,7 +192,8 @@ public struct Machine: ~Copyable {
       clock = try virtualMachine.clock().startingNow
     }
     BootFacts(
-      arguments: arguments, devices: devices, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds, entropy: entropy
+      arguments: arguments, devices: devices, timeStampCounterKHz: khz, wallClock: clock.wallClock &- clock.nanoseconds,
+      entropy: entropy
     ).write(to: memory, layout)
     return khz
   }

@@ -15,7 +15,8 @@ extension MachineLayout.Demands {
     self.init(
       linkBase: linkBase, imageSize: imageSize, imageWritableSize: imageWritableSize,
       isPositionIndependent: isPositionIndependent, stackSize: stackSize, threadLocalsSize: threadLocalsSize,
-      threadLocalsAlignment: threadLocalsAlignment, deviceCount: deviceCount, bootInfoSize: bootInfoSize, memorySize: memory,
+      threadLocalsAlignment: threadLocalsAlignment, deviceCount: deviceCount, bootInfoSize: bootInfoSize,
+      memorySize: memory,
       placement: placement)
   }
 
