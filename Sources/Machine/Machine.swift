@@ -215,11 +215,13 @@ public struct Machine: ~Copyable {
 
   /// Runs the guest to its end, whichever that is. What it printed has been written when this returns.
   public mutating func run() throws(MachineError) -> MachineOutcome {
+    // However it ends: devices must have let go of the memory before it is unmapped.
+    defer { bus?.end() }
     do throws(SystemCallError) {
       let outcome = try runToEnd()
       if let bus {
         bus.drainConsole()
-        bus.end()
+        if case .exited = outcome, let ending = try ending(bus.consoleDelivery) { return ending }
       }
       switch (outcome, try console.drain(sharedPage, stopFlag: stopFlag)) {
       case (.exited, .closed): return .consoleClosed

@@ -2,7 +2,7 @@ import CLinux
 
 /// SIGINT and SIGTERM stop the guest; a second one ends the monitor on the spot.
 enum StopSignals {
-  // Written by the handler, which runs on the monitor's only thread.
+  // Written by the handler, which runs on the thread that runs the guest: the devices' thread takes no such signals.
   nonisolated(unsafe) private static var stopFlag: UnsafeMutablePointer<UInt8>?
   nonisolated(unsafe) private(set) static var received: Int32 = 0
 

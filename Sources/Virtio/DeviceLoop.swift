@@ -58,9 +58,10 @@ public final class DeviceLoop: @unchecked Sendable {
   ) throws(SystemCallError) {
     precondition(!watches.contains { $0.descriptor == descriptor }, "one watch for each descriptor")
     if poller < 0 { poller = try valueOrErrno("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC))) }
+    // First, so that nothing is watched if there can be no thread.
+    if startsThread, thread == nil { try start() }
     _ = try valueOrErrno("epoll_ctl", linux_epoll_add(poller, descriptor, readiness == .readable ? 1 : 0))
     watches.append(Watch(descriptor: descriptor, handler: handler))
-    if startsThread, thread == nil { try start() }
   }
 
   /// Forgets a descriptor. Call with the lock held; its handler is not called any more once this has returned.
@@ -104,7 +105,9 @@ public final class DeviceLoop: @unchecked Sendable {
   }
 
   private func start() throws(SystemCallError) {
-    wake = try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC)))
+    // Kept from an attempt that failed.
+    if wake < 0 { wake = try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC))) }
+    _ = linux_epoll_remove(poller, wake)
     _ = try valueOrErrno("epoll_ctl", linux_epoll_add(poller, wake, 1))
     var created = pthread_t()
     // The thread ends before this object does: `end()` waits for it.

@@ -97,9 +97,8 @@ public final class MMIOTransport {
   ///   - offset: from the start of the page. Anything is allowed; what is no writable register is ignored.
   ///   - data: the bytes written, the first in the lowest eight bits; what is above `byteCount` bytes does not matter.
   ///   - byteCount: how many. Registers are written by aligned accesses of four alone (§4.2.2.2); others are ignored.
-  /// - Returns: whether the device was given more than it does in one turn (`Virtqueue.serveTurn`): the same write is
-  ///   to be made again, once the caller has seen that nobody wants the machine to end. While every processor of the
-  ///   guest waits for the write, only a driver that breaks the protocol gets there, and nobody owes it anything.
+  /// - Returns: whether the device was given more than it does in one turn (`Virtqueue.serveTurn`). While every processor
+  ///   of the guest waits for the write, only a driver that breaks the protocol gets there, and nobody owes it anything.
   @discardableResult
   public func write(offset: Int, data: UInt64, byteCount: Int) -> Bool {
     if offset >= Int(VIRTIO_MMIO_CONFIG) {

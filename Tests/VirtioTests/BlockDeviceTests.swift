@@ -23,6 +23,16 @@ import Testing
     #expect(block.driver.configuration(56, as: UInt8.self) == 1)
   }
 
+  /// What happens where io_uring is forbidden. Once, the ring's parts were freed a second time.
+  @Test func ringThatCannotBeLeavesNothing() throws {
+    let descriptor = linux_open("/dev/null", O_RDWR, 0)
+    defer { close(descriptor) }
+    for _ in 0..<100 {
+      #expect(throws: SystemCallError.self) { try RingEngine(file: descriptor, capacity: 0) }
+    }
+    #expect(lseek(descriptor, 0, SEEK_CUR) == 0)
+  }
+
   @Test(arguments: EngineChoice.allCases, [true, false])
   func readsAndWrites(_ engine: EngineChoice, isPrompt: Bool) throws {
     let disk = try DiskFile(sectors: 64)

@@ -139,7 +139,7 @@ struct MachineLayout: Equatable {
       count = needed
     }
     pageTableCount = count
-    guard controlPage > Self.localAPIC || memoryBase + memorySize <= Self.localAPIC else {
+    guard deviceRegisters > Self.localAPIC || memoryBase + memorySize <= Self.localAPIC else {
       // An image that reaches over the local APIC leaves no room at all.
       throw .fixedPlacement(memory: demands.memorySize, limit: Self.localAPIC - min(memoryBase, Self.localAPIC))
     }

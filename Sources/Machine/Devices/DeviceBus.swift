@@ -47,6 +47,10 @@ final class DeviceBus {
     self.registers = registers
   }
 
+  deinit {
+    end()
+  }
+
   /// The vector of a device's interrupts; more devices than there are vectors share them.
   static func vector(_ index: Int) -> UInt8 {
     UInt8(Int(NEEDLETAIL_FIRST_DEVICE_VECTOR) + index % Int(NEEDLETAIL_DEVICE_VECTOR_COUNT))
@@ -80,7 +84,8 @@ final class DeviceBus {
   }
 
   private func write(offset: Int, data: UInt64, byteCount: Int) {
-    transports[offset / pageSize].write(offset: offset % pageSize, data: data, byteCount: byteCount)
+    // The guest's one processor waits for this write, so no lawful driver gives the device more than a turn's worth.
+    _ = transports[offset / pageSize].write(offset: offset % pageSize, data: data, byteCount: byteCount)
   }
 
   /// Writes out what the guest has handed to the console device, ahead of what it is about to print otherwise.
@@ -110,7 +115,7 @@ final class DeviceBus {
     }
   }
 
-  /// Ends all that is in flight; nothing touches the guest's memory any more when this returns.
+  /// Ends all that is in flight; nothing touches the guest's memory any more when this returns. Once more does nothing.
   func end() {
     loop.withLock {
       for transport in transports { transport.stop() }

@@ -78,7 +78,7 @@ public final class BlockDevice: VirtioDevice {
     fields.capacity = limits.capacity
     fields.seg_max = Self.segmentLimit
     fields.blk_size = UInt32(file.blockSize)
-    fields.physical_block_exp = UInt8(max(0, (file.preferredBlockSize / file.blockSize).trailingZeroBitCount))
+    fields.physical_block_exp = UInt8(max(1, file.preferredBlockSize / file.blockSize).trailingZeroBitCount)
     fields.min_io_size = 1
     if !file.isReadOnly {
       let alignment = UInt32(file.preferredBlockSize / BlockFile.sectorSize)
@@ -105,6 +105,7 @@ public final class BlockDevice: VirtioDevice {
 
   public func queueNotified(_ index: Int) {
     guard let queue else { return }
+    prompt.begin()
     while let chain = queue.next() { begin(chain, of: queue) }
     handOver()
     queue.notifyDriver()

@@ -11,6 +11,11 @@ struct PromptAccess {
   /// How many writes after a slow one go to the engine: the machine is not held up again soon.
   static let writesAfterSlow = 64
 
+  /// How many bytes are moved promptly for one notification; what is more goes to the engine. Without it, one notification
+  /// of a hostile driver could name a terabyte of cached data, copied while nothing else happens and no signal is heard.
+  static let budgetLimit = 16 << 20
+  private var budget = 0
+
   /// Flags of preadv2(2); nil if reads may wait.
   private var readFlags: Int32?
   /// Flags of pwritev2(2); nil if writes are never prompt.
@@ -29,8 +34,19 @@ struct PromptAccess {
     writeFlags = linux_rwf_nowait()
   }
 
+  /// A notification begins.
+  mutating func begin() { budget = Self.budgetLimit }
+
+  /// Whether a request is small enough for what is left to this notification; then it counts.
+  private mutating func takeBudget(for request: BlockRequest) -> Bool {
+    guard request.remaining <= budget else { return false }
+    budget -= request.remaining
+    return true
+  }
+
   /// Reads what is cached.
   mutating func read(_ request: BlockRequest, from file: borrowing BlockFile) {
+    guard readFlags != nil, takeBudget(for: request) else { return }
     while request.remaining > 0, let flags = readFlags {
       let memory = request.memory
       let count = preadv2(file.descriptor.rawValue, memory.baseAddress, Int32(memory.count), request.offset, flags)
@@ -50,6 +66,7 @@ struct PromptAccess {
       writesToEngine -= 1
       return
     }
+    guard writeFlags != nil, takeBudget(for: request) else { return }
     while request.remaining > 0, let flags = writeFlags {
       let start = Self.now
       let memory = request.memory

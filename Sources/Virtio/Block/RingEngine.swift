@@ -17,21 +17,24 @@ final class RingEngine: BlockEngine {
   ///   - capacity: how many operations may be under way.
   /// - Throws: EPERM or ENOSYS where io_uring is forbidden or unknown, ENOMEM where little memory may be locked.
   init(file: Int32, capacity: Int) throws(SystemCallError) {
-    self.file = file
-    eventDescriptor = try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)))
-    ring = .allocate(capacity: 1)
-    ring.initialize(to: io_uring())
-    var result = io_uring_queue_init(UInt32(capacity), ring, 0)
+    // In variables first: once every property has its value, throwing runs `deinit`, which would end all this a second time.
+    let event = try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)))
+    let made = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+    made.initialize(to: io_uring())
+    var result = io_uring_queue_init(UInt32(capacity), made, 0)
     if result == 0 {
       // Not the variant for asynchronous completions only: of those, it tells only what kernel workers did.
-      result = io_uring_register_eventfd(ring, eventDescriptor)
-      if result < 0 { io_uring_queue_exit(ring) }
+      result = io_uring_register_eventfd(made, event)
+      if result < 0 { io_uring_queue_exit(made) }
     }
-    if result < 0 {
-      close(eventDescriptor)
-      ring.deallocate()
+    guard result == 0 else {
+      made.deallocate()
+      close(event)
       throw SystemCallError("io_uring_setup", code: -result)
     }
+    self.file = file
+    eventDescriptor = event
+    ring = made
   }
 
   deinit {
@@ -78,9 +81,14 @@ final class RingEngine: BlockEngine {
   func drain() {
     submit()
     while underWay > 0 {
-      var entry: UnsafeMutablePointer<io_uring_cqe>?
-      // Interrupted by signals, and by nothing else while the ring is whole.
-      _ = io_uring_wait_cqe(ring, &entry)
+      if io_uring_sq_ready(ring) > 0 {
+        // The kernel lacks memory for these; it may have nothing under way that would end and wake us.
+        _ = poll(nil, 0, 1)
+      } else {
+        var entry: UnsafeMutablePointer<io_uring_cqe>?
+        // Interrupted by signals, and by nothing else while the ring is whole.
+        _ = io_uring_wait_cqe(ring, &entry)
+      }
       reap { _, _ in }
       submit()
     }

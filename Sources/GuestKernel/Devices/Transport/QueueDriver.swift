@@ -55,16 +55,15 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
 
   /// Takes note of everything that the device has completed.
   final func poll() throws(QueueFault) {
-    var completions = 0
     while let completion = try queue.takeCompletion() {
       completed(completion)
-      completions += 1
     }
     guard expectsInterrupt else { return }
     expectsInterrupt = false
     queue.suppressInterrupts()
     registers.acknowledgeInterrupts()
-    if completions == 0, registers.needsReset { throw .needsReset }
+    // Also when something was completed: the device may have broken right behind it, and tells once.
+    if registers.needsReset { throw .needsReset }
   }
 
   override final func prepareToIdle() -> Idleness {
