@@ -4,9 +4,11 @@ SWIFT ?= swift
 EXAMPLES = hello clock crash kv
 # Images that only the integration cases boot.
 TEST_IMAGES = idle-stress probe device-probe idle-disk
-IMAGES = $(EXAMPLES) $(TEST_IMAGES)
+# Images that only the benchmarks boot.
+BENCHMARK_IMAGES = block-load
+IMAGES = $(EXAMPLES) $(TEST_IMAGES) $(BENCHMARK_IMAGES)
 # The monitor, and what is linked as it is.
-HOST_PRODUCTS = needletail integration boot-benchmark floor bare
+HOST_PRODUCTS = needletail integration boot-benchmark block-benchmark floor bare
 
 GUEST_BUILD = NEEDLETAIL_IMAGES=1 $(SWIFT) build --toolset GuestLink/toolset.json --scratch-path .build-guest -c release $(SWIFT_FLAGS)
 MONITOR_BUILD = $(SWIFT) build --toolset MonitorLink/toolset.json --scratch-path .build-monitor -c release $(SWIFT_FLAGS)
@@ -15,16 +17,16 @@ ifdef CI
 SWIFT_FLAGS = -Xswiftc -warnings-as-errors
 endif
 
-PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace
+PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio
 
 # A product is made again when anything that it could be made from has changed.
 COMMON_SOURCES = Package.swift $(shell find Sources -type f)
-GUEST_SOURCES = $(COMMON_SOURCES) $(shell find Examples Tests/Images GuestLink -type f -not -path '*/.build*')
+GUEST_SOURCES = $(COMMON_SOURCES) $(shell find Examples Tests/Images Benchmarks/Block/Load GuestLink -type f -not -path '*/.build*')
 MONITOR_SOURCES = $(COMMON_SOURCES) $(shell find Tests/Integration Benchmarks MonitorLink -type f)
 
 # The integration program's own words for "there is no /dev/kvm here".
 NO_KVM = 77
-LANE_FILES = out/needletail $(IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
+LANE_FILES = out/needletail $(EXAMPLES:%=out/%.elf) $(TEST_IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
 .NOTPARALLEL:
 .PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-external lane fuzz build-fuzz test-fuzz bench \

@@ -34,13 +34,13 @@ struct Workload {
   static let all: [Workload] = [
     Workload(pattern: .randomRead, blockSize: 4096, depth: 1, isDirect: false, requests: 15_000),
     Workload(pattern: .randomRead, blockSize: 4096, depth: 32, isDirect: false, requests: 80_000),
-    Workload(pattern: .sequentialRead, blockSize: 1 << 17, depth: 8, isDirect: false, requests: 6000),
-    Workload(pattern: .sequentialWrite, blockSize: 1 << 17, depth: 8, isDirect: false, requests: 2000),
+    Workload(pattern: .sequentialRead, blockSize: 1 << 17, depth: 32, isDirect: false, requests: 6000),
+    Workload(pattern: .sequentialWrite, blockSize: 1 << 17, depth: 32, isDirect: false, requests: 2000),
     Workload(pattern: .flushedWrite, blockSize: 4096, depth: 1, isDirect: false, requests: 200),
     Workload(pattern: .randomRead, blockSize: 4096, depth: 1, isDirect: true, requests: 4000),
     Workload(pattern: .randomRead, blockSize: 4096, depth: 32, isDirect: true, requests: 16_000),
-    Workload(pattern: .sequentialRead, blockSize: 1 << 17, depth: 8, isDirect: true, requests: 3000),
-    Workload(pattern: .sequentialWrite, blockSize: 1 << 17, depth: 8, isDirect: true, requests: 2000),
+    Workload(pattern: .sequentialRead, blockSize: 1 << 17, depth: 32, isDirect: true, requests: 3000),
+    Workload(pattern: .sequentialWrite, blockSize: 1 << 17, depth: 32, isDirect: true, requests: 2000),
     Workload(pattern: .flushedWrite, blockSize: 4096, depth: 1, isDirect: true, requests: 400),
   ]
 

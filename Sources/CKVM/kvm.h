@@ -29,6 +29,7 @@ static const unsigned long kvm_set_lapic = KVM_SET_LAPIC;
 static const unsigned long kvm_get_tsc_khz = KVM_GET_TSC_KHZ;
 static const unsigned long kvm_get_device_attr = KVM_GET_DEVICE_ATTR;
 static const unsigned long kvm_signal_msi = KVM_SIGNAL_MSI;
+static const unsigned long kvm_ioeventfd_register = KVM_IOEVENTFD;
 
 // struct kvm_run is a header with a union behind it.
 static inline uint8_t *kvm_run_immediate_exit(struct kvm_run *run) { return &run->immediate_exit; }
@@ -53,6 +54,9 @@ struct msr_list {
   struct kvm_msrs header;
   struct kvm_msr_entry entry;
 };
+
+// The flags of struct kvm_ioeventfd are shifts of an enumeration's members.
+static const uint32_t kvm_ioeventfd_datamatch = KVM_IOEVENTFD_FLAG_DATAMATCH;
 
 enum { lapic_state_size = sizeof(struct kvm_lapic_state) };
 

@@ -35,6 +35,10 @@ public struct VirtualMachine: ~Copyable, Sendable {
   /// What interrupts the guest, on any thread. The caller sees to it that it is not used when this machine is gone.
   public var messageSender: InterruptMessageSender { InterruptMessageSender(virtualMachine: file.rawValue) }
 
+  /// What makes writes of the guest's events, on any thread. The caller sees to it that it is not used when this machine is
+  /// gone.
+  public var writeEvents: WriteEvents { WriteEvents(virtualMachine: file.rawValue) }
+
   private func enable(_ capability: kvm_enable_cap, _ name: StaticString) throws(SystemCallError) {
     var capability = capability
     _ = try valueOrErrno(name, linux_ioctl_pointer(file.rawValue, kvm_enable_capability, &capability))

@@ -118,6 +118,7 @@ public struct Machine: ~Copyable {
     if let registers {
       bus = devices.makeBus(
         registers: registers, memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender,
+        writeEvents: virtualMachine.writeEvents,
         stopFlag: vcpu.immediateExitFlag)
     } else {
       bus = nil

@@ -25,6 +25,8 @@ public final class DeviceLoop: @unchecked Sendable {
   private var watches: [Watch] = []
   private var thread: pthread_t?
   private var isEnding = false
+  /// Whether it is a handler that holds the lock. For who holds the lock.
+  public private(set) var isServing = false
   private let startsThread: Bool
 
   /// - Parameter startsThread: false for tests, which call `poll` themselves.
@@ -82,6 +84,8 @@ public final class DeviceLoop: @unchecked Sendable {
     }
     guard count > 0 else { return 0 }
     withLock {
+      isServing = true
+      defer { isServing = false }
       // Looked up one by one: a handler may have stopped watching another descriptor.
       for index in 0..<Int(count) { watches.first { $0.descriptor == ready[index] }?.handler() }
     }

@@ -91,6 +91,9 @@ public final class MMIOTransport {
   /// How often the driver said that a queue has new buffers, since the machine began: what tells a busy queue.
   public func notificationCount(queue index: Int) -> UInt64 { countersBefore[index].notifications }
 
+  /// See `VirtioDevice.answersAtOnce`.
+  public var answersAtOnce: Bool { device.answersAtOnce }
+
   /// The driver wrote to the register page.
   ///
   /// - Parameters:

@@ -13,6 +13,10 @@ public protocol VirtioDevice: AnyObject {
   /// The device's configuration space as it is now, little-endian (virtio-1.2 §2.5).
   var configuration: [UInt8] { get }
 
+  /// Whether the device does what it is asked for, as far as it can tell, while it is told of it. Otherwise it is as good to
+  /// tell it on the devices' thread, which has to get to know of everything anyway.
+  var answersAtOnce: Bool { get }
+
   /// The driver wrote to the configuration space: `byteCount` of 1, 2 or 4 bytes of `value`, wholly inside `configuration`.
   func writeConfiguration(_ value: UInt32, byteCount: Int, at offset: Int)
   /// The driver has set DRIVER_OK: the queues may be used from here on (virtio-1.2 §3.1.1). Queues that the driver left
@@ -23,4 +27,8 @@ public protocol VirtioDevice: AnyObject {
   /// The driver resets the device (virtio-1.2 §2.4), or the machine ends. When this returns, nothing touches the queues or the
   /// guest's memory any more: requests in flight have ended.
   func stop()
+}
+
+extension VirtioDevice {
+  public var answersAtOnce: Bool { true }
 }

@@ -1,25 +1,25 @@
-/// How long each request took, in nanoseconds up to four seconds, in memory that is allocated once.
+/// How long each request took, in memory that is allocated once.
 struct Latencies: @unchecked Sendable {
   /// Each element has one writer: the worker whose request it is.
-  private let values: UnsafeMutableBufferPointer<UInt32>
+  private let durations: UnsafeMutableBufferPointer<Duration>
 
   init(count: Int) {
-    values = .allocate(capacity: count)
+    durations = .allocate(capacity: count)
     // Touched beforehand, so that no page is first used while requests are timed.
-    values.initialize(repeating: 0)
+    durations.initialize(repeating: .zero)
   }
 
   func record(_ duration: Duration, request: Int) {
-    values[request] = UInt32(clamping: nanoseconds(duration))
+    durations[request] = duration
   }
 
   func sort() {
-    var values = values
-    values.sort()
+    var durations = durations
+    durations.sort()
   }
 
-  /// The nearest-rank percentile of sorted values.
-  func percentile(_ percent: Int) -> UInt32 {
-    values[max((values.count * percent + 99) / 100, 1) - 1]
+  /// The nearest-rank percentile of sorted durations, in nanoseconds.
+  func percentile(_ percent: Int) -> UInt64 {
+    nanoseconds(durations[max((durations.count * percent + 99) / 100, 1) - 1])
   }
 }

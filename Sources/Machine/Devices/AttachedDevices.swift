@@ -63,9 +63,9 @@ struct AttachedDevices {
   /// - Parameters:
   ///   - registers: one page for each device.
   ///   - stopFlag: see `ConsoleDevice`.
-  ///   - memory, sender: see `DeviceBus`.
+  ///   - memory, sender, writeEvents: see `DeviceBus`.
   func makeBus(
-    registers: consuming MemoryMapping, memory: GuestRegions, sender: InterruptMessageSender,
+    registers: consuming MemoryMapping, memory: GuestRegions, sender: InterruptMessageSender, writeEvents: WriteEvents,
     stopFlag: UnsafePointer<UInt8>
   ) -> DeviceBus {
     var console: ConsoleDevice?
@@ -84,6 +84,7 @@ struct AttachedDevices {
       return DeviceBus.Device(declaration: declared, device: device)
     }
     return DeviceBus(
-      devices, console: console, loop: loop, registers: registers, memory: memory, sender: sender)
+      devices, console: console, loop: loop, registers: registers, memory: memory, sender: sender,
+      writeEvents: writeEvents)
   }
 }

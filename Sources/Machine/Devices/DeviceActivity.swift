@@ -5,7 +5,8 @@ public struct DeviceActivity: Equatable, Sendable {
   public let kind: DeclaredDevice.Kind
   /// Chains of buffers that the device took.
   public var requests: UInt64 = 0
-  /// How often the driver said that there are new buffers; each is one exit.
+  /// How often the driver said that there are new buffers; each is one exit, but for those of a
+  /// busy queue.
   public var notifications: UInt64 = 0
   /// Interrupts sent because of used buffers.
   public var interrupts: UInt64 = 0

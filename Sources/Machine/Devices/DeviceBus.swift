@@ -15,6 +15,9 @@ final class DeviceBus {
   private let transports: [MMIOTransport]
   private let loop: DeviceLoop
   private let console: ConsoleDevice?
+  private let writeEvents: WriteEvents
+  /// Of a device that had more queues than one, only one would be among them: no such device needs more.
+  private var busyQueues: [BusyQueue?]
   /// The pages behind the register slot. Declared last, so that what writes them is gone when they are unmapped.
   private let registers: MemoryMapping
 
@@ -22,10 +25,10 @@ final class DeviceBus {
   ///   - devices: in the order of their register pages.
   ///   - registers: one page for each device.
   ///   - memory: what the devices may reach. It stays mapped until `end()` has returned.
-  ///   - sender: usable until `end()` has returned.
+  ///   - sender, writeEvents: usable until `end()` has returned.
   init(
     _ devices: [Device], console: ConsoleDevice?, loop: DeviceLoop, registers: consuming MemoryMapping,
-    memory: GuestRegions, sender: InterruptMessageSender
+    memory: GuestRegions, sender: InterruptMessageSender, writeEvents: WriteEvents
   ) {
     precondition(registers.byteCount == devices.count * pageSize)
     declarations = devices.map { $0.declaration }
@@ -43,6 +46,8 @@ final class DeviceBus {
       return transport
     }
     self.loop = loop
+    self.writeEvents = writeEvents
+    busyQueues = devices.map { _ in nil }
     self.console = console
     self.registers = registers
   }
@@ -65,7 +70,22 @@ final class DeviceBus {
     loop.withLock {
       writePosted(page)
       write(offset: Int(offset), data: access.data, byteCount: access.byteCount)
+      if offset % UInt64(pageSize) == UInt64(VIRTIO_MMIO_QUEUE_NOTIFY) {
+        considerQueue(
+          UInt32(truncatingIfNeeded: access.data), of: Int(offset) / pageSize, notifyAddress: access.address)
+      }
     }
+  }
+
+  /// Takes the notifications of a queue to the devices' thread, if it proves busy and nothing is lost by it.
+  private func considerQueue(_ queue: UInt32, of device: Int, notifyAddress: UInt64) {
+    let transport = transports[device]
+    guard busyQueues[device] == nil, !transport.answersAtOnce, queue < UInt32(transport.counters.count),
+      transport.notificationCount(queue: Int(queue)) == BusyQueue.notificationThreshold
+    else { return }
+    // Where the kernel has no more events the exits stay.
+    busyQueues[device] = try? BusyQueue(
+      queue, of: transport, notifyAddress: notifyAddress, writeEvents: writeEvents, loop: loop)
   }
 
   /// Carries out the posted writes (docs/boot-contract.md, "Posted writes").

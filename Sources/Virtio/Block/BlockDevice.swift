@@ -71,6 +71,9 @@ public final class BlockDevice: VirtioDevice {
 
   private static func mask(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }
 
+  /// Past the page cache everything has to wait.
+  public var answersAtOnce: Bool { file.direct == nil }
+
   public var queueSizes: [UInt16] { [Self.queueSize] }
 
   public var configuration: [UInt8] {
@@ -169,7 +172,9 @@ public final class BlockDevice: VirtioDevice {
   }
 
   private func handOver() {
-    if needsHandOver { engine?.handOver() }
+    if needsHandOver, let engine {
+      if loop.isServing { engine.handOverHere() } else { engine.handOver() }
+    }
     needsHandOver = false
   }
 

@@ -41,6 +41,8 @@ protocol BlockEngine: AnyObject {
   func add(_ operation: BlockOperation)
   /// Gets everything that was added under way. Once for a batch.
   func handOver()
+  /// `handOver`, by the thread that watches `eventDescriptor`.
+  func handOverHere()
   /// Calls `ended` for each operation that has ended since; from the thread that watches `eventDescriptor`.
   ///
   /// - Parameter ended: takes the operation's tag, and how many bytes it moved or the negated error number. It may add operations
@@ -48,4 +50,8 @@ protocol BlockEngine: AnyObject {
   func service(_ ended: (_ tag: Int, _ result: Int32) -> Void)
   /// Waits until nothing is under way. No memory of an operation is touched any more; what came of them is forgotten.
   func drain()
+}
+
+extension BlockEngine {
+  func handOverHere() { handOver() }
 }

@@ -69,6 +69,8 @@ final class RingEngine: BlockEngine {
     _ = write(eventDescriptor, &one, MemoryLayout<UInt64>.size)
   }
 
+  func handOverHere() { submit() }
+
   func service(_ ended: (_ tag: Int, _ result: Int32) -> Void) {
     var count: UInt64 = 0
     _ = read(eventDescriptor, &count, MemoryLayout<UInt64>.size)
