@@ -132,6 +132,22 @@ func blockAttachmentCases() -> [Case] {
       try run.expect(
         requests.filter { $0 == "0," }.count == requests.count - 1, "no request of any other", got: "\(requests)")
     },
+    Case("block-busy-queue", "a disk that is kept busy past the page cache is notified without exits in the end") {
+      session throws(Verdict) in
+      // One request after the other, more than BusyQueue.notificationThreshold.
+      let steps = 1600
+      let disks = try ProbeDisks(dataBytes: 1 << 20)
+      let run = try session.monitor.run(
+        "device-probe", ["verify", "1", "\(steps)", "4711", "512"],
+        options: disks.options(",direct") + ["--report=-"])
+      if run.stderr.contains(bytesOf: "cannot be accessed directly") {
+        throw .skipped("the file system of /tmp has no direct access")
+      }
+      try run.expect(status: 0)
+      try run.expect(try run.number("wrong") == 0, "nothing wrong", got: try run.value("wrong"))
+      let count = try exits(run)
+      try run.expect(count > 1000 && count < 1300, "some 1000 exits", got: "\(count)")
+    },
     Case("idle-disk", "a disk that is left alone costs at most 5 exits") { session throws(Verdict) in
       let disk = try Disk(byteCount: 4096)
       let hello = try exits(session.monitor.run("hello", options: ["--report=-"]).expect(status: 0))
