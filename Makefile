@@ -79,9 +79,7 @@ run: build
 
 test: lint test-unit test-hosted test-integration test-external test-fuzz test-hardware
 
-# The monitor first: since the package has a macro, SwiftPM does not know that its tests wait for it.
 test-unit: build
-	$(SWIFT) build $(SWIFT_FLAGS) --product needletail
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
 	$(SWIFT) test --skip-build
 

@@ -69,7 +69,8 @@ let package = Package(
     // The guest half.
     .target(
       name: "CGuestKernel", cSettings: [.headerSearchPath("../CMachineABI")]),
-    .macro(name: "NeedletailMacros", dependencies: ["MachineABI"], swiftSettings: plainSettings),
+    .target(name: "MacroExpansion", dependencies: ["MachineABI"], swiftSettings: plainSettings),
+    .macro(name: "NeedletailMacros", dependencies: ["MacroExpansion"], swiftSettings: plainSettings),
     .target(
       name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros"], swiftSettings: settings),
     .executableTarget(
@@ -116,7 +117,7 @@ let package = Package(
     .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
-      name: "NeedletailMacrosTests", dependencies: ["NeedletailMacros", "MachineABI"], swiftSettings: settings),
+      name: "MacroExpansionTests", dependencies: ["MacroExpansion", "MachineABI"], swiftSettings: settings),
     .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
     // Not instrumented: a mutex has the thread's number in it, which is another one in each run.
     .target(

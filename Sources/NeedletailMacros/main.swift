@@ -1,7 +1,7 @@
 // The macros of GuestKernel. The compiler starts this program, on the machine that builds, and asks it what to put in
-// their place.
+// their place. All of it is in a library, because SwiftPM builds every test of a package in another way, and in the wrong
+// order, if one of them depends on a macro's target.
 
-let compiler = CompilerConnection()
-while let message = compiler.receive() {
-  compiler.send(answer(message))
-}
+import MacroExpansion
+
+answerCompiler()

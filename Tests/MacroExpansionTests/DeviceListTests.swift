@@ -1,7 +1,7 @@
 import MachineABI
 import Testing
 
-@testable import NeedletailMacros
+@testable import MacroExpansion
 
 /// What `#devices` makes of a source, and what it finds wrong with one.
 @Suite struct DeviceListTests {

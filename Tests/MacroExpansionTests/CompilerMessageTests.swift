@@ -1,6 +1,6 @@
 import Testing
 
-@testable import NeedletailMacros
+@testable import MacroExpansion
 
 /// What the compiler is answered.
 @Suite struct CompilerMessageTests {

@@ -46,3 +46,11 @@ private func diagnostic(_ message: String, in location: JSON?, offset: Int) -> J
     "fixIts": .array([]),
   ])
 }
+
+/// Answers the compiler on standard input and output until it has no more to ask.
+public func answerCompiler() {
+  let compiler = CompilerConnection()
+  while let message = compiler.receive() {
+    compiler.send(answer(message))
+  }
+}
