@@ -16,7 +16,7 @@ import Testing
 
   private func answer(to text: String) throws -> JSON {
     let message = try #require(JSON(Array(text.utf8)))
-    return try #require(JSON(Array(NeedletailMacros.answer(message).text.utf8)))
+    return try #require(JSON(Array(MacroExpansion.answer(message).text.utf8)))
   }
 
   @Test func capability() throws {
