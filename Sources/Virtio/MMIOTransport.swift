@@ -276,8 +276,13 @@ public final class MMIOTransport {
     guard let index = selectedQueue else { return }
     switch value {
     case 0:
+      guard setups[index].isReady else { return }
+      // The driver has its memory back when it reads 0, so the device ends what is in flight before.
+      if isStarted {
+        device.stopQueue(index)
+        queues[index].disable()
+      }
       setups[index].rings = nil
-      if isStarted { queues[index].disable() }
     case 1:
       guard !setups[index].isReady else { return }
       // Queues are set up before DRIVER_OK (§3.1.1, step 7). One that was disabled after it may have requests in

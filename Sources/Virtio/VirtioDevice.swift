@@ -24,6 +24,10 @@ public protocol VirtioDevice: AnyObject {
   func start(features: UInt64, queues: [Virtqueue])
   /// The driver says that a queue has new buffers (virtio-1.2 §4.2.3.3).
   func queueNotified(_ index: Int)
+  /// The driver takes back one queue of a running device (QueueReady, virtio-1.2 §4.2.2): when this returns, nothing touches
+  /// it or the buffers that were in it any more. Requests of it that were in flight have ended, and are not given back.
+  /// The other queues go on.
+  func stopQueue(_ index: Int)
   /// The driver resets the device (virtio-1.2 §2.4), or the machine ends. When this returns, nothing touches the queues or the
   /// guest's memory any more: requests in flight have ended.
   func stop()

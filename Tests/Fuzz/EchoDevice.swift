@@ -27,6 +27,11 @@ final class EchoDevice: VirtioDevice {
     self.queues = queues
   }
 
+  func stopQueue(_ index: Int) {
+    require(isRunning && queues[index].size > 0, "stopped a queue that does not run")
+    held.removeAll { $0.queue == index }
+  }
+
   func stop() {
     require(isRunning, "stopped twice")
     isRunning = false

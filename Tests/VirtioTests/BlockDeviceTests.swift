@@ -153,7 +153,21 @@ import Testing
   }
 
   @Test(arguments: EngineChoice.allCases)
+  func takingTheQueueBackWaitsForRequestsUnderWay(_ engine: EngineChoice) throws {
+    try expectNothingUnderWay(engine) {
+      $0.driver.write(.queueSel, 0)
+      $0.driver.write(.queueReady, 0)
+      #expect($0.driver.read(.queueReady) == 0)
+    }
+  }
+
+  @Test(arguments: EngineChoice.allCases)
   func resetWaitsForRequestsUnderWay(_ engine: EngineChoice) throws {
+    try expectNothingUnderWay(engine) { $0.driver.status = 0 }
+  }
+
+  /// Has many requests under way, ends them, and looks whether any goes on.
+  private func expectNothingUnderWay(_ engine: EngineChoice, after end: (Harness) -> Void) throws {
     let disk = try DiskFile(sectors: 128)
     let block = try Harness(disk.path, isPrompt: false, engine: engine)
     let data = (0..<100).map { sector -> MockQueue.Buffer in
@@ -163,9 +177,11 @@ import Testing
       return data
     }
     block.queue.kick()
-    block.driver.status = 0
+    end(block)
     // Nothing comes any more: what the memory holds now, it holds.
     for buffer in data { block.memory.store([UInt8](repeating: 0x11, count: 512), at: buffer.address) }
+    while block.loop.poll(timeout: 0) > 0 {}
+    #expect(block.queue.publishedUsedIndex == 0)
     try block.driver.start(queueSize: 256)
     #expect(try block.read(1, count: 512).data == DiskFile.sector(1))
     for buffer in data { #expect(block.memory.bytes(buffer.address, count: 512).allSatisfy { $0 == 0x11 }) }

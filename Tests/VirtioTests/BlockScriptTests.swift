@@ -168,6 +168,20 @@ private final class ScriptedEngine: BlockEngine {
     #expect(block.queue.publishedUsedIndex == 0)
   }
 
+  @Test func takingTheQueueBackDrainsAndForgets() throws {
+    for _ in 0..<4 { _ = try add(Harness.RequestType.read, block.writable(512)) }
+    block.queue.kick()
+    block.driver.write(.queueSel, 0)
+    block.driver.write(.queueReady, 0)
+    #expect(engine.drains == 1)
+    #expect(engine.operations.isEmpty)
+    block.loop.poll(timeout: 0)
+    #expect(block.queue.publishedUsedIndex == 0)
+    // And nothing is left for the reset to end.
+    block.driver.status = 0
+    #expect(engine.drains == 1)
+  }
+
   @Test func noEngineIsAnError() throws {
     let disk = try DiskFile(sectors: 1)
     let block = try Harness(

@@ -18,6 +18,8 @@ final class EchoDevice: VirtioDevice {
   private(set) var features: UInt64?
   private(set) var notifications: [Int] = []
   private(set) var stops = 0
+  private(set) var stoppedQueues: [Int] = []
+  var whenQueueStops: () -> Void = {}
   private(set) var configurationWrites: [(value: UInt32, byteCount: Int, offset: Int)] = []
   /// How many chains each notification brought.
   private(set) var chainsPerNotification: [Int] = []
@@ -48,6 +50,11 @@ final class EchoDevice: VirtioDevice {
     }
     chainsPerNotification.append(count)
     queues[index].notifyDriver()
+  }
+  func stopQueue(_ index: Int) {
+    stoppedQueues.append(index)
+    whenQueueStops()
+    held.removeAll { $0.queue == index }
   }
   func stop() {
     stops += 1

@@ -106,6 +106,44 @@ import Testing
     #expect(driver.interruptStatus == 2)
     #expect(driver.read(.queueReady) == 0)
   }
+  /// Once, requests of a queue that was taken back went on.
+  @Test func deviceIsDoneWithAQueueBeforeItReadsAsNotReady() throws {
+    let device = EchoDevice()
+    device.completesAtOnce = false
+    let driver = MockDriver(device)
+    try driver.start()
+    let buffer = driver.memory.allocate(16)
+    for queue in driver.queues {
+      queue.add([.writable(buffer, 1)])
+      queue.kick()
+    }
+    var readyWhenStopped: UInt32?
+    device.whenQueueStops = { [unowned driver] in readyWhenStopped = driver.read(.queueReady) }
+    driver.write(.queueSel, 0)
+    // Once more says nothing new.
+    for _ in 0..<2 {
+      driver.write(.queueReady, 0)
+      #expect(driver.read(.queueReady) == 0)
+      #expect(device.stoppedQueues == [0])
+    }
+    #expect(readyWhenStopped == 1)
+    // The other queue goes on.
+    device.release()
+    #expect(driver.queues[0].publishedUsedIndex == 0)
+    #expect(driver.queues[1].collect().count == 1)
+    #expect(!driver.needsReset)
+    driver.queues[0].notify()
+    #expect(device.notifications == [0, 1])
+  }
+  @Test func queueOfADeviceThatNeverRanIsNoneOfItsBusiness() throws {
+    let device = EchoDevice()
+    let driver = MockDriver(device)
+    try driver.negotiate()
+    _ = try driver.setUpQueue(0, size: 16)
+    driver.write(.queueReady, 0)
+    #expect(driver.read(.queueReady) == 0)
+    #expect(device.stoppedQueues.isEmpty)
+  }
   @Test func readyIsZeroOrOne() throws {
     let driver = MockDriver(EchoDevice())
     try driver.negotiate()

@@ -114,6 +114,9 @@ public final class BlockDevice: VirtioDevice {
     queue.notifyDriver()
   }
 
+  /// There is no other queue, and no more of this one before a reset.
+  public func stopQueue(_ index: Int) { stop() }
+
   public func stop() {
     if let engine {
       engine.drain()

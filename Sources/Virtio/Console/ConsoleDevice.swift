@@ -91,11 +91,17 @@ public final class ConsoleDevice: VirtioDevice {
     }
   }
 
-  public func stop() {
+  /// Output is never in flight; a buffer for input is until there is some.
+  public func stopQueue(_ index: Int) {
+    guard index == Int(VIRTIO_CONSOLE_RECEIVE_QUEUE) else { return }
     stopWatchingInput()
-    stopWatchingWindow()
     receiveBuffer = nil
     receiveQueue = nil
+  }
+
+  public func stop() {
+    stopQueue(Int(VIRTIO_CONSOLE_RECEIVE_QUEUE))
+    stopWatchingWindow()
     transmitQueue = nil
     // The next driver finds out for itself.
     hasEnded = false
@@ -106,8 +112,8 @@ public final class ConsoleDevice: VirtioDevice {
   /// Moves input into the driver's buffers until there is no more of the one or the other.
   private func receive() {
     guard let queue = receiveQueue else { return }
-    // A buffer of a queue that is no more cannot be given back, so what was read into it would be lost.
-    if queue.isBroken || queue.size == 0 { receiveBuffer = nil }
+    // A buffer of a broken queue cannot be given back, so what was read into it would be lost.
+    if queue.isBroken { receiveBuffer = nil }
     var completions = 0
     filling: while !hasEnded, let buffer = receiveBuffer ?? nextReceiveBuffer(queue) {
       receiveBuffer = buffer

@@ -31,6 +31,9 @@ public final class EntropyDevice: VirtioDevice {
     serve()
   }
 
+  /// Nothing is ever in flight.
+  public func stopQueue(_ index: Int) {}
+
   public func stop() {
     queue = nil
   }
