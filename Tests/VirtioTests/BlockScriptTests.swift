@@ -99,6 +99,82 @@ private final class ScriptedEngine: BlockEngine {
     #expect(status(place) == Harness.Status.ok)
   }
 
+  /// Nobody can call an operation back, so a driver does not get to make long ones (`BlockOperation.byteLimit`).
+  @Test(arguments: [Harness.RequestType.read, Harness.RequestType.write])
+  func longRequestsAreSeveralOperations(_ type: UInt32) throws {
+    let (disk, block) = try long()
+    defer { withExtendedLifetime(disk) {} }
+    // Ten times the same memory, and the limit in the middle of the fifth and of the tenth.
+    let piece = 224 << 10
+    let address = block.memory.allocate(piece)
+    let status = block.writable(1)
+    let data = MockQueue.Buffer(address: address, count: UInt32(piece), isWritable: type == Harness.RequestType.read)
+    let added = block.queue.add(
+      [block.readable(Harness.header(type, sector: 2))] + [MockQueue.Buffer](repeating: data, count: 10) + [status])
+    block.queue.kick()
+    var offset = 1024
+    var left = [Int](repeating: piece, count: 10)
+    // The second operation is short, the third fails to begin; whatever the pieces, all of the memory has its turn.
+    for result in [1 << 20, 1000 << 10, -Int(EINTR), 216 << 10] {
+      let operation = engine.operations[0]
+      #expect(operation.offset == offset)
+      let lengths = operation.vectors.map(\.iov_len)
+      #expect(lengths.reduce(0, +) == min(BlockOperation.byteLimit, left.reduce(0, +)))
+      #expect(lengths.dropLast().elementsEqual(left.prefix(lengths.count - 1)))
+      let start = operation.vectors[0].iov_base - block.memory.host(address, count: 1)
+      #expect(start == piece - left[0])
+      engine.end(0, with: Int32(result))
+      let isLast = result == 216 << 10
+      block.loop.poll(timeout: 0)
+      #expect(
+        block.queue.collect()
+          == (isLast ? [.init(head: try #require(added), count: data.isWritable ? 2240 << 10 + 1 : 1)] : []))
+      guard result > 0 else { continue }
+      offset += result
+      var done = result
+      while done > 0 {
+        let step = min(done, left[0])
+        left[0] -= step
+        done -= step
+        if left[0] == 0 { left.removeFirst() }
+      }
+    }
+    #expect(left.isEmpty)
+    #expect(block.memory.load(status.address) == Harness.Status.ok)
+  }
+
+  @Test func longRangesAreZeroedInSeveralOperations() throws {
+    let (disk, block) = try long()
+    defer { withExtendedLifetime(disk) {} }
+    let status = block.writable(1)
+    let ranges = Harness.range(8, count: 5000) + Harness.range(2, count: 5000, flags: 1)
+    block.queue.add([block.readable(Harness.header(Harness.RequestType.writeZeroes) + ranges), status])
+    block.queue.kick()
+    // Space is given back in one go: that moves nothing.
+    for (kind, offset, length) in [
+      (.zero, 4096, 1 << 20), (.zero, 4096 + 1 << 20, 1 << 20), (.zero, 4096 + 2 << 20, 5000 * 512 - 2 << 20),
+      (.deallocate, 1024, 5000 * 512),
+    ] as [(BlockOperation.Kind, Int, Int)] {
+      let operation = engine.operations[0]
+      #expect(operation.kind == kind && operation.offset == offset && operation.length == length)
+      engine.end(0, with: 0)
+      block.loop.poll(timeout: 0)
+    }
+    #expect(block.queue.collect().count == 1)
+    #expect(block.memory.load(status.address) == Harness.Status.ok)
+  }
+
+  /// A disk that has room for long requests, and the engine that a test has.
+  private func long() throws -> (DiskFile, BlockHarness) {
+    let disk = try DiskFile([])
+    #expect(truncate(disk.path, 8 << 20) == 0)
+    let engine = self.engine
+    let block = try Harness(
+      BlockFile(opening: disk.path, isReadOnly: false), isPrompt: false,
+      makeEngine: { (_, _) throws(SystemCallError) in engine })
+    return (disk, block)
+  }
+
   @Test func errorAfterAPart() throws {
     let (head, place) = try add(Harness.RequestType.read, sector: 2, block.writable(1024))
     block.queue.kick()

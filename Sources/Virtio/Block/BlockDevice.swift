@@ -224,7 +224,7 @@ public final class BlockDevice: VirtioDevice {
         return BlockOperation(kind: .write, offset: range.offset, vectors: vectors, tag: tag)
       }
       return BlockOperation(
-        kind: range.isDeallocated ? .deallocate : .zero, offset: range.offset, length: range.length, tag: tag)
+        kind: range.isDeallocated ? .deallocate : .zero, offset: range.offset, length: range.operationLength, tag: tag)
     case .flush, .identify: return nil
     }
   }
@@ -265,13 +265,12 @@ public final class BlockDevice: VirtioDevice {
         request.advance(by: count)
       }
     case .discard, .writeZeroes:
-      if request.isWritingZeros {
-        guard count > 0 else { return false }
-        let last = request.ranges.count - 1
-        request.ranges[last].offset += Int(count)
-        request.ranges[last].length -= Int(count)
-        if request.ranges[last].length > 0 { return true }
-      }
+      if request.isWritingZeros, count == 0 { return false }
+      let last = request.ranges.count - 1
+      let done = request.isWritingZeros ? count : request.ranges[last].operationLength
+      request.ranges[last].offset += done
+      request.ranges[last].length -= done
+      if request.ranges[last].length > 0 { return true }
       request.isWritingZeros = false
       request.ranges.removeLast()
       // §5.2.6.2: without FLUSH, zeros are to stay like what was written.
@@ -281,9 +280,9 @@ public final class BlockDevice: VirtioDevice {
     return true
   }
 
-  /// The memory for what is left of a request's data; all of it, unless direct access needs other memory than the driver's.
+  /// The memory for the next operation on a request's data: the driver's, unless direct access needs other memory.
   private func memory(of request: BlockRequest) -> UnsafeMutableBufferPointer<iovec> {
-    let memory = request.memory
+    let memory = request.memory(limit: BlockOperation.byteLimit)
     request.bounce = nil
     guard let alignment = file.direct?.memory, !BlockDevice.isAligned(memory, to: alignment) else { return memory }
     let bounce = BounceBuffer(alignment: alignment)

@@ -15,6 +15,11 @@ struct BlockOperation {
     case zero
   }
 
+  /// The most bytes that one operation reads, writes or zeroes; a request that wants more is several operations, one after
+  /// the other. Without it, a driver that has 256 requests of 2 GiB under way could make a reset, and the end of its machine,
+  /// wait for all of them: nobody can call an operation back. A multiple of every alignment that direct access asks for.
+  static let byteLimit = 1 << 20
+
   var kind: Kind
   /// Bytes from the start of the file.
   var offset: Int = 0

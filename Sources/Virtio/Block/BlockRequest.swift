@@ -43,6 +43,9 @@ final class BlockRequest {
     var length: Int
     /// Whether its space may be given back.
     var isDeallocated: Bool
+
+    /// How much of it one operation does. Giving space back moves no data.
+    var operationLength: Int { isDeallocated ? length : min(length, BlockOperation.byteLimit) }
   }
 
   let head: UInt16
@@ -55,6 +58,9 @@ final class BlockRequest {
   /// The data's memory, of which `firstVector` is the first that is not done with.
   private var vectors: UnsafeMutableBufferPointer<iovec>
   private var firstVector = 0
+  /// How many bytes at the end of the vector `cutVector` are kept from the operation under way, for the next one.
+  private var cutBytes = 0
+  private var cutVector = 0
   /// Where in the file the rest of the data begins, in bytes.
   private(set) var offset: Int = 0
   /// How many bytes of data are left.
@@ -73,6 +79,28 @@ final class BlockRequest {
 
   /// The memory that is left. Nothing of it is empty.
   var memory: UnsafeMutableBufferPointer<iovec> { UnsafeMutableBufferPointer(rebasing: vectors[firstVector...]) }
+
+  /// The front of the memory that is left, for one operation: good until progress is noted or this is asked for again.
+  func memory(limit: Int) -> UnsafeMutableBufferPointer<iovec> {
+    undoCut()
+    var end = firstVector
+    var total = 0
+    while end < vectors.count, total < limit {
+      total += vectors[end].iov_len
+      end += 1
+    }
+    if total > limit {
+      (cutVector, cutBytes) = (end - 1, total - limit)
+      vectors[cutVector].iov_len -= cutBytes
+    }
+    return UnsafeMutableBufferPointer(rebasing: vectors[firstVector..<end])
+  }
+
+  private func undoCut() {
+    guard cutBytes > 0 else { return }
+    vectors[cutVector].iov_len += cutBytes
+    cutBytes = 0
+  }
 
   /// Where the status byte of a chain is; nil if the driver left no room for one (virtio-1.2 §5.2.6).
   static func statusByte(of chain: DescriptorChain) -> UnsafeMutableRawPointer? {
@@ -175,6 +203,7 @@ final class BlockRequest {
   ///
   /// - Parameter count: up to `remaining`.
   func advance(by count: Int) {
+    undoCut()
     remaining -= count
     offset += Int(count)
     if kind != .write { provided += count }
