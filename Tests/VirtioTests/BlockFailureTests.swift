@@ -148,6 +148,30 @@ private func memfd_create(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int3
     #expect(read == ones[..<512] + [UInt8](repeating: 0, count: 201 * 512) + ones[..<(54 * 512)])
   }
 
+  /// A sector is the driver's unit whatever the disk's own is (virtio-1.2 §5.2.5). Once, these were I/O errors.
+  @Test(arguments: EngineChoice.allCases)
+  func directAccessToPartsOfBlocks(_ engine: EngineChoice) throws {
+    let disk = try DiskFile(sectors: 256)
+    var expected = try disk.bytes
+    let file = try BlockFile(
+      opening: disk.path, isReadOnly: false, isDirect: true, alignment: .init(memory: 4096, offset: 4096))
+    let block = try Harness(file, isPrompt: false, makeEngine: engine.make)
+    #expect(block.driver.configuration(20, as: UInt32.self) == 4096)
+    for (sector, count) in [(1, 1), (8, 8), (7, 9), (0, 1), (16, 17), (250, 6), (255, 1)] as [(Int, Int)] {
+      let bytes = (1000 + sector..<1000 + sector + count).flatMap(DiskFile.sector)
+      #expect(try block.write(UInt64(sector), bytes) == .ok)
+      expected.replaceSubrange(sector * 512..<(sector + count) * 512, with: bytes)
+      let read = try block.read(UInt64(sector), count: count * 512)
+      #expect(read == .init(status: Harness.Status.ok, data: bytes, used: UInt32(count * 512 + 1)))
+    }
+    #expect(try block.command(Harness.RequestType.writeZeroes, Harness.range(33, count: 3)) == .ok)
+    expected.replaceSubrange(33 * 512..<36 * 512, with: [UInt8](repeating: 0, count: 3 * 512))
+    // Whole blocks, past the cache, see all of that.
+    #expect(try block.read(0, count: 256 * 512).data == expected)
+    #expect(try block.command(Harness.RequestType.flush) == .ok)
+    #expect(try disk.bytes == expected)
+  }
+
   @Test(arguments: EngineChoice.allCases)
   func directAccessWithMisalignedMemory(_ engine: EngineChoice) throws {
     let disk = try DiskFile(sectors: 256)

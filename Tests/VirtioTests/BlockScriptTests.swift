@@ -233,6 +233,42 @@ private final class ScriptedEngine: BlockEngine {
     #expect(status(place) == Harness.Status.ok)
   }
 
+  @Test func partsOfBlocksGoThroughThePageCache() throws {
+    let engine = self.engine
+    let disk = try DiskFile(sectors: 64)
+    let block = try Harness(
+      BlockFile(opening: disk.path, isReadOnly: false, isDirect: true, alignment: .init(memory: 512, offset: 4096)),
+      isPrompt: false, makeEngine: { (_, _) throws(SystemCallError) in engine })
+    let status = block.writable(1)
+    for (sector, count, isWhole) in [(8, 4096, true), (8, 512, false), (9, 4096, false), (0, 8192, true)]
+      as [(UInt64, Int, Bool)]
+    {
+      let header = block.readable(Harness.header(Harness.RequestType.read, sector: sector))
+      block.queue.add([header, block.writable(count, alignment: 512), status])
+      block.queue.kick()
+      #expect((engine.operations[0].otherFile == nil) == isWhole)
+      engine.end(0, with: Int32(count))
+      block.loop.poll(timeout: 0)
+    }
+    // What the kernel leaves half done goes on as what it is then.
+    let header = block.readable(Harness.header(Harness.RequestType.read))
+    block.queue.add([header, block.writable(8192, alignment: 512), status])
+    block.queue.kick()
+    engine.end(0, with: 512)
+    block.loop.poll(timeout: 0)
+    #expect(engine.operations[0].otherFile != nil)
+    // A block device does not zero parts of its blocks: they are written.
+    block.queue.add([
+      block.readable(Harness.header(Harness.RequestType.writeZeroes) + Harness.range(1, count: 2)), status,
+    ])
+    block.queue.kick()
+    #expect(engine.operations[1].kind == .zero)
+    engine.end(1, with: -EINVAL)
+    block.loop.poll(timeout: 0)
+    #expect(engine.operations[1].kind == .write && engine.operations[1].otherFile != nil)
+    #expect(engine.operations[1].offset == 512)
+  }
+
   @Test func resetDrainsAndForgets() throws {
     for _ in 0..<4 { _ = try add(Harness.RequestType.read, block.writable(512)) }
     block.queue.kick()

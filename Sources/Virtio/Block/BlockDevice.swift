@@ -216,12 +216,15 @@ public final class BlockDevice: VirtioDevice {
     case .read, .write:
       guard request.remaining > 0 else { return nil }
       let kind: BlockOperation.Kind = request.kind == .read ? .read : isFlushNegotiated ? .write : .durableWrite
-      return BlockOperation(kind: kind, offset: request.offset, vectors: memory(of: request), tag: tag)
+      let other = file.bufferedFile(forOffset: request.offset, count: request.remaining)
+      let vectors = memory(of: request, isDirect: other == nil)
+      return BlockOperation(kind: kind, offset: request.offset, vectors: vectors, otherFile: other, tag: tag)
     case .discard, .writeZeroes:
       guard let range = request.ranges.last else { return nil }
       if request.isWritingZeros {
         let vectors = zeros(for: request, count: range.length)
-        return BlockOperation(kind: .write, offset: range.offset, vectors: vectors, tag: tag)
+        let other = file.bufferedFile(forOffset: range.offset, count: range.length)
+        return BlockOperation(kind: .write, offset: range.offset, vectors: vectors, otherFile: other, tag: tag)
       }
       return BlockOperation(
         kind: range.isDeallocated ? .deallocate : .zero, offset: range.offset, length: range.operationLength, tag: tag)
@@ -234,7 +237,8 @@ public final class BlockDevice: VirtioDevice {
       proceed(with: request)
       return
     }
-    if result == -EOPNOTSUPP, let range = request.ranges.last, !request.isWritingZeros {
+    // A block device answers EINVAL to a range that is not whole blocks.
+    if result == -EOPNOTSUPP || result == -EINVAL, let range = request.ranges.last, !request.isWritingZeros {
       // A discard is a wish (§5.2.6.2 leaves open what is read afterwards); zeros have to be there.
       if request.kind == .discard {
         request.ranges.removeLast()
@@ -281,10 +285,12 @@ public final class BlockDevice: VirtioDevice {
   }
 
   /// The memory for the next operation on a request's data: the driver's, unless direct access needs other memory.
-  private func memory(of request: BlockRequest) -> UnsafeMutableBufferPointer<iovec> {
+  private func memory(of request: BlockRequest, isDirect: Bool) -> UnsafeMutableBufferPointer<iovec> {
     let memory = request.memory(limit: BlockOperation.byteLimit)
     request.bounce = nil
-    guard let alignment = file.direct?.memory, !BlockDevice.isAligned(memory, to: alignment) else { return memory }
+    guard isDirect, let alignment = file.direct?.memory, !BlockDevice.isAligned(memory, to: alignment) else {
+      return memory
+    }
     let bounce = BounceBuffer(alignment: alignment)
     request.bounce = bounce
     let count = min(request.remaining, bounce.bytes.count)

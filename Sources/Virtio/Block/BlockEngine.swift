@@ -27,6 +27,8 @@ struct BlockOperation {
   var length: Int = 0
   /// The memory to read to or write from. Invariant: these, and what they name, stay as long as the operation is under way.
   var vectors = UnsafeMutableBufferPointer<iovec>(start: nil, count: 0)
+  /// Where to do it in place of the engine's file; stays open as long as that.
+  var otherFile: Int32?
   /// Names the operation among those under way.
   var tag: Int
 

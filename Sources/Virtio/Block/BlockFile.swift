@@ -14,6 +14,15 @@ public struct BlockFile: ~Copyable, Sendable {
   public let isReadOnly: Bool
   /// The alignments that direct access needs, in bytes; nil for access through the page cache.
   let direct: DirectAlignment?
+  /// The same file through the page cache, for requests that are not as aligned as direct access needs; nil if there are
+  /// none: every request is whole sectors.
+  ///
+  /// A driver may write a sector where the device can only write eight of them, although BLK_SIZE says so (virtio-1.2
+  /// §5.2.5: "does not affect the units used in the protocol"). Reading the block, changing it and writing it back is then
+  /// somebody's to do, one request after the other, and the page cache does just that. It does not go stale: direct access
+  /// writes out and drops what is cached of its range, and a request that shares a block with another is misaligned like
+  /// that, so both come here. Flushing either opening flushes the file.
+  let buffered: FileDescriptor?
   /// Whether the file is memory itself (tmpfs), so that no access to it waits for a disk.
   let isInMemory: Bool
   /// The smallest unit that the file is well accessed in, in bytes: a power of two from 512 on.
@@ -35,6 +44,13 @@ public struct BlockFile: ~Copyable, Sendable {
   ///   - isReadOnly: a file that is not read-only must be writable.
   ///   - isDirect: past the page cache (O_DIRECT).
   public init(opening path: String, isReadOnly: Bool, isDirect: Bool = false) throws(BlockFileError) {
+    try self.init(opening: path, isReadOnly: isReadOnly, isDirect: isDirect, alignment: nil)
+  }
+
+  /// - Parameter alignment: what direct access is taken to need; nil to ask the kernel.
+  init(
+    opening path: String, isReadOnly: Bool, isDirect: Bool, alignment: DirectAlignment?
+  ) throws(BlockFileError) {
     // Looked at before it is opened: opening a pipe would wait, and only block devices are opened exclusively.
     var facts = stat()
     guard stat(path, &facts) == 0 else { throw .system(SystemCallError("stat", path: path)) }
@@ -62,10 +78,14 @@ public struct BlockFile: ~Copyable, Sendable {
     if !isReadOnly, Self.isRegular(facts), linux_getrlimit_file_size(&limit) == 0, limit.rlim_cur < bytes {
       throw .sizeLimit(path: path, bytes: bytes, limit: UInt64(limit.rlim_cur))
     }
+    let direct = isDirect ? alignment ?? Self.alignment(of: opened.rawValue) : nil
+    let hasParts = direct.map { $0.offset > Self.sectorSize } ?? false
+    let buffered = hasParts ? try Self.reopen(opened, path: path, isReadOnly: isReadOnly) : nil
     self.isReadOnly = isReadOnly
     size = bytes
     isInMemory = linux_is_in_memory(opened.rawValue) != 0
-    direct = isDirect ? Self.alignment(of: opened.rawValue) : nil
+    self.direct = direct
+    self.buffered = buffered
     preferredBlockSize = Self.powerOfTwo(max(Int(facts.st_blksize), Int(logicalBlockSize)))
     descriptor = opened
   }
@@ -80,6 +100,21 @@ public struct BlockFile: ~Copyable, Sendable {
       case EBUSY: throw .locked(path: path, isReadOnly: isReadOnly)
       default: throw .system(error)
       }
+    }
+  }
+
+  /// Opens a file that is open already, whatever its path leads to by now; for access through the page cache.
+  private static func reopen(
+    _ file: borrowing FileDescriptor, path: String, isReadOnly: Bool
+  ) throws(BlockFileError) -> FileDescriptor {
+    do throws(SystemCallError) {
+      let opened = try FileDescriptor(
+        opening: "/proc/self/fd/\(file.rawValue)", flags: isReadOnly ? O_RDONLY : O_RDWR)
+      // Nothing is read ahead: it would only be more to drop.
+      _ = posix_fadvise(opened.rawValue, 0, 0, POSIX_FADV_RANDOM)
+      return opened
+    } catch {
+      throw .system(SystemCallError("open", path: path, code: error.code))
     }
   }
 
@@ -98,6 +133,15 @@ public struct BlockFile: ~Copyable, Sendable {
   /// For how many milliseconds to try to lock a file. When a machine is killed, the kernel ends its requests after the
   /// process is gone, and they hold the file and its lock meanwhile (io_uring(7)).
   private static let lockPatience = 500
+
+  /// The file for an operation that direct access refuses; nil if it does not.
+  func bufferedFile(forOffset offset: Int, count: Int) -> Int32? {
+    guard let direct, (offset | count) % direct.offset != 0 else { return nil }
+    return switch buffered {
+    case .some(let file): file.rawValue
+    case nil: nil
+    }
+  }
 
   private static func isDisk(_ facts: stat) -> Bool { isRegular(facts) || isBlockDevice(facts) }
   private static func isRegular(_ facts: stat) -> Bool { facts.st_mode & UInt32(S_IFMT) == UInt32(S_IFREG) }

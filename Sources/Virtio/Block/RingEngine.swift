@@ -47,6 +47,7 @@ final class RingEngine: BlockEngine {
   func add(_ operation: BlockOperation) {
     guard let entry = io_uring_get_sqe(ring) else { preconditionFailure("as many operations as the ring has entries") }
     let vectors = operation.vectors
+    let file = operation.otherFile ?? file
     switch operation.kind {
     case .read:
       io_uring_prep_readv(entry, file, vectors.baseAddress, UInt32(vectors.count), UInt64(operation.offset))

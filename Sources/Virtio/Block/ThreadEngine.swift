@@ -138,6 +138,7 @@ final class ThreadEngine: BlockEngine, @unchecked Sendable {
   private func perform(_ operation: BlockOperation) -> Int32 {
     let vectors = UnsafePointer(operation.vectors.baseAddress)
     let count = Int32(operation.vectors.count)
+    let file = operation.otherFile ?? file
     while true {
       let result =
         switch operation.kind {
