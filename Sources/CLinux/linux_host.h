@@ -86,6 +86,12 @@ static inline int linux_open_signal(int signal) {
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// ioctl_tty(2): only a master has a number. A macro over casts, which the importer does not see.
+static inline int linux_is_pseudoterminal_master(int fd) {
+  unsigned int number;
+  return ioctl(fd, TIOCGPTN, &number) == 0;
+}
+
 // The terminal's mode while a guest reads from it: a byte at a time, and the guest echoes. Signals, the translation of
 // carriage returns, flow control and everything about output stay as they are (termios(3)).
 static inline void linux_set_guest_input(struct termios *mode) {

@@ -103,6 +103,37 @@ import Testing
     #expect(console.memory.bytes(address + 16, count: 2) == [0x0a, 0])
   }
 
+  /// Where another process takes the bytes of a terminal between a look and a read, nobody waits.
+  @Test(arguments: Kind.allCases) func readingNeverWaits(kind: Kind) throws {
+    let ends = try kind.open()
+    let stopFlag = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+    stopFlag.initialize(to: 0)
+    defer { stopFlag.deallocate() }
+    var input = ConsoleInput(descriptor: ends.near, stopFlag: stopFlag)
+    var bytes = [UInt8](repeating: 0, count: 64)
+    func read() -> ConsoleInput.Reading { bytes.withUnsafeMutableBytes { input.read(into: [$0]) } }
+    #expect(read() == .nothing)
+    let mayWait = input.mayWait
+    #expect(!mayWait)
+    try ends.send(Self.hello)
+    let waiting = waitingBytes(ends.near)
+    #expect(waiting == Self.hello.count)
+    #expect(read() == .bytes(Self.hello.count))
+    #expect(read() == .nothing)
+  }
+
+  /// Opening it once more would make another pseudoterminal.
+  @Test func aPseudoterminalsMasterIsReadAsItIs() throws {
+    let ends = try Ends.terminal()
+    let console = try ConsoleUnderTest(input: ends.far)
+    let address = console.giveBuffers([64])
+    #expect(console.received() == [])
+    try Self.hello.withUnsafeBytes { try FileDescriptor.writeAll($0, to: ends.near) }
+    // The terminal sends a carriage return with every line feed.
+    #expect(console.awaitReceived() == [Self.hello.count + 1])
+    #expect(console.memory.bytes(address, count: 5) == Array("hello".utf8))
+  }
+
   // MARK: The end
 
   @Test(arguments: Kind.allCases) func theEndIsOneEmptyBuffer(kind: Kind) throws {
