@@ -232,6 +232,25 @@ import Testing
     #expect(waiting == Self.hello.count)
   }
 
+  /// Input can make the next buffers available by itself, if the driver has it written there.
+  @Test func inputThatMakesBuffersAvailableIsTakenInTurns() throws {
+    // Each reading of two bytes is the available index that comes next.
+    let file = try TemporaryFile((2..<100).flatMap { [UInt8($0), 0] })
+    let console = try ConsoleUnderTest(input: file.descriptor, starts: false)
+    try console.driver.negotiate()
+    let queue = try console.driver.setUpQueue(0, size: 8)
+    for index: UInt16 in 0..<8 {
+      queue.setDescriptor(index, address: queue.available + 2, count: 2, flags: MockQueue.Flag.write)
+      console.memory.store(index, at: queue.available + 4 + 2 * UInt64(index))
+    }
+    queue.publishedAvailableIndex = 1
+    console.driver.status |= MockDriver.Status.driverOK
+    #expect(queue.publishedUsedIndex == 8)
+    queue.notify()
+    #expect(queue.publishedUsedIndex == 16)
+    #expect(!console.driver.needsReset)
+  }
+
   /// Where a driver gives back every buffer at once, the lock is let go of all the same.
   @Test func endlessInputIsTakenInTurns() throws {
     let file = try FileDescriptor(opening: "/dev/zero", flags: O_RDONLY)

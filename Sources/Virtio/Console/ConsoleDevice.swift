@@ -78,15 +78,16 @@ public final class ConsoleDevice: VirtioDevice {
     receiveQueue = queues[Int(VIRTIO_CONSOLE_RECEIVE_QUEUE)]
     transmitQueue = queues[Int(VIRTIO_CONSOLE_TRANSMIT_QUEUE)]
     if features & Self.sizeFeature != 0 { watchWindow() }
-    // The driver may have filled the queues before.
+    // The driver may have filled the queues before. Its processor waits for this, so a lawful one has no more than a
+    // turn's worth.
     drainTransmit()
-    receive()
+    _ = receiveQueue?.serveTurn { receive() }
   }
 
   public func queueNotified(_ index: Int) {
     switch index {
     case Int(VIRTIO_CONSOLE_RECEIVE_QUEUE): receive()
-    case Int(VIRTIO_CONSOLE_TRANSMIT_QUEUE): drainTransmit()
+    case Int(VIRTIO_CONSOLE_TRANSMIT_QUEUE): transmit()
     default: break
     }
   }
@@ -174,9 +175,13 @@ public final class ConsoleDevice: VirtioDevice {
 
   // MARK: From the guest
 
-  /// Writes out everything that the driver has queued. To be called, besides by the transport, before anything else is
-  /// written to the same output: the guest's order is kept thus.
+  /// Writes out everything that the driver has queued, but no more than one turn's worth. To be called before anything
+  /// else is written to the same output: the guest's order is kept thus.
   public func drainTransmit() {
+    _ = transmitQueue?.serveTurn { transmit() }
+  }
+
+  private func transmit() {
     guard let queue = transmitQueue else { return }
     var hasCompleted = false
     while case .written = delivery, let chain = queue.next() {

@@ -23,8 +23,8 @@ public final class EntropyDevice: VirtioDevice {
 
   public func start(features: UInt64, queues: [Virtqueue]) {
     queue = queues[0]
-    // The driver may have filled it before.
-    serve()
+    // The driver may have filled it before. Its processor waits for this, so a lawful one has no more than a turn's worth.
+    _ = queue?.serveTurn { serve() }
   }
 
   public func queueNotified(_ index: Int) {
