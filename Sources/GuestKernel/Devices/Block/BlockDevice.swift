@@ -68,7 +68,10 @@ public struct BlockDevice: Sendable {
   public nonisolated(nonsending) func read(
     at offset: UInt64, into buffer: inout MutableRawSpan
   ) async throws(BlockError) {
-    // The pointer is good beyond the closure, because the span is ours to use until this function returns.
+    // The address leaves the closure, because the device goes on after it. What a span names stays in its place as long as
+    // the span is used, and without another use that would be until here: the compiler may end what it depends on before
+    // the suspension does.
+    defer { extendLifetime(buffer) }
     let address = buffer.withUnsafeMutableBytes { UInt(bitPattern: $0.baseAddress) }
     try await transfer(.read, address, offset, UInt64(buffer.byteCount))
   }
@@ -80,6 +83,7 @@ public struct BlockDevice: Sendable {
   ///   - bytes: its length is a multiple of 512. When this throws, any part of it may have been written.
   public nonisolated(nonsending) func write(at offset: UInt64, _ bytes: RawSpan) async throws(BlockError) {
     // As in `read`.
+    defer { extendLifetime(bytes) }
     let address = bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
     try await transfer(.write, address, offset, UInt64(bytes.byteCount))
   }
