@@ -20,3 +20,6 @@ public typealias DeviceDeclaration = needletail_device_declaration
 
 /// The size of a page in bytes, the granularity of every mapping (Intel SDM volume 3, 4.1).
 public let pageSize = 4096
+
+/// The mask of a virtio feature, from its bit number: 0 to 63 (virtio-1.2 §2.2).
+public func feature(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }

@@ -14,7 +14,7 @@ public final class MMIOTransport {
   public static let vendor: UInt32 = 0x4c54_444e
   /// Features of every device here (virtio-1.2 §6).
   public static let commonFeatures: UInt64 =
-    1 << UInt64(VIRTIO_F_VERSION_1) | 1 << UInt64(VIRTIO_F_INDIRECT_DESC) | 1 << UInt64(VIRTIO_F_EVENT_IDX)
+    feature(VIRTIO_F_VERSION_1) | feature(VIRTIO_F_INDIRECT_DESC) | feature(VIRTIO_F_EVENT_IDX)
 
   private let device: any VirtioDevice
   private let page: RegisterPage
@@ -186,7 +186,7 @@ public final class MMIOTransport {
   }
 
   private var areFeaturesAcceptable: Bool {
-    driverFeatures & (1 << UInt64(VIRTIO_F_VERSION_1)) != 0 && driverFeatures & ~offeredFeatures == 0
+    driverFeatures & feature(VIRTIO_F_VERSION_1) != 0 && driverFeatures & ~offeredFeatures == 0
       && !wantsFeaturesBeyond
   }
 

@@ -51,8 +51,8 @@ public final class Virtqueue {
     self.memory = memory
     self.interrupt = interrupt
     self.needsReset = needsReset
-    allowsIndirect = features & (1 << UInt64(VIRTIO_F_INDIRECT_DESC)) != 0
-    usesEventIndex = features & (1 << UInt64(VIRTIO_F_EVENT_IDX)) != 0
+    allowsIndirect = features & feature(VIRTIO_F_INDIRECT_DESC) != 0
+    usesEventIndex = features & feature(VIRTIO_F_EVENT_IDX) != 0
     inFlightHeads = []
     guard let rings else { return }
     inFlightHeads = [UInt64](repeating: 0, count: (Int(rings.size) + 63) / 64)

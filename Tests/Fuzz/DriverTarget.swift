@@ -17,11 +17,11 @@ extension HostileDevice {
   /// A disk as disks are, unless the input has it otherwise.
   fileprivate func configure() {
     let choice = next(UInt8.self)
-    features = 1 << UInt64(VIRTIO_F_VERSION_1) | UInt64(next(UInt32.self))
+    features = feature(VIRTIO_F_VERSION_1) | UInt64(next(UInt32.self))
     if choice & 1 != 0 {
-      features &= ~(1 << UInt64(VIRTIO_F_EVENT_IDX))
+      features &= ~feature(VIRTIO_F_EVENT_IDX)
     } else {
-      features |= 1 << UInt64(VIRTIO_F_EVENT_IDX)
+      features |= feature(VIRTIO_F_EVENT_IDX)
     }
     var fields = virtio_blk_config()
     fields.capacity = choice & 2 == 0 ? 1 << 20 : next()

@@ -6,8 +6,8 @@ import MachineABI
 let inputTarget = FuzzTarget(name: "input") { bytes in
   let device = HostileDevice(kind: UInt32(VIRTIO_ID_CONSOLE), FuzzInput(bytes))
   device.features =
-    1 << UInt64(VIRTIO_F_VERSION_1) | UInt64(device.next(UInt8.self) & 1) << UInt64(VIRTIO_CONSOLE_F_SIZE)
-  if device.next(below: 2) == 0 { device.features |= 1 << UInt64(VIRTIO_F_EVENT_IDX) }
+    feature(VIRTIO_F_VERSION_1) | UInt64(device.next(UInt8.self) & 1) << UInt64(VIRTIO_CONSOLE_F_SIZE)
+  if device.next(below: 2) == 0 { device.features |= feature(VIRTIO_F_EVENT_IDX) }
   let maximum = 1 + device.next(below: 32)
   device.lies = device.next(UInt8.self) < 32 ? device.next(below: 16) : 0
   guard

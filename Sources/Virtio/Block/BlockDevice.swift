@@ -59,17 +59,15 @@ public final class BlockDevice: VirtioDevice {
   public var kind: UInt32 { UInt32(VIRTIO_ID_BLOCK) }
 
   public var offeredFeatures: UInt64 {
-    var features = Self.mask(VIRTIO_BLK_F_SEG_MAX) | Self.mask(VIRTIO_BLK_F_BLK_SIZE)
-    features |= Self.mask(VIRTIO_BLK_F_FLUSH) | Self.mask(VIRTIO_BLK_F_TOPOLOGY)
+    var features = feature(VIRTIO_BLK_F_SEG_MAX) | feature(VIRTIO_BLK_F_BLK_SIZE)
+    features |= feature(VIRTIO_BLK_F_FLUSH) | feature(VIRTIO_BLK_F_TOPOLOGY)
     if file.isReadOnly {
-      features |= Self.mask(VIRTIO_BLK_F_RO)
+      features |= feature(VIRTIO_BLK_F_RO)
     } else {
-      features |= Self.mask(VIRTIO_BLK_F_DISCARD) | Self.mask(VIRTIO_BLK_F_WRITE_ZEROES)
+      features |= feature(VIRTIO_BLK_F_DISCARD) | feature(VIRTIO_BLK_F_WRITE_ZEROES)
     }
     return features
   }
-
-  private static func mask(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }
 
   /// Past the page cache everything has to wait.
   public var answersAtOnce: Bool { file.direct == nil }
@@ -101,9 +99,9 @@ public final class BlockDevice: VirtioDevice {
   public func start(features: UInt64, queues: [Virtqueue]) {
     queue = queues[0]
     underWay = [BlockRequest?](repeating: nil, count: Int(Self.queueSize))
-    isFlushNegotiated = features & Self.mask(VIRTIO_BLK_F_FLUSH) != 0
-    limits.allowsDiscard = features & Self.mask(VIRTIO_BLK_F_DISCARD) != 0
-    limits.allowsWriteZeroes = features & Self.mask(VIRTIO_BLK_F_WRITE_ZEROES) != 0
+    isFlushNegotiated = features & feature(VIRTIO_BLK_F_FLUSH) != 0
+    limits.allowsDiscard = features & feature(VIRTIO_BLK_F_DISCARD) != 0
+    limits.allowsWriteZeroes = features & feature(VIRTIO_BLK_F_WRITE_ZEROES) != 0
   }
 
   public func queueNotified(_ index: Int) {

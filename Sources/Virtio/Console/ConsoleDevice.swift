@@ -59,9 +59,7 @@ public final class ConsoleDevice: VirtioDevice {
   public var kind: UInt32 { UInt32(VIRTIO_ID_CONSOLE) }
 
   /// The size is offered only for a terminal; that it is tells the driver that there is one.
-  public var offeredFeatures: UInt64 { window == nil ? 0 : Self.sizeFeature }
-
-  private static let sizeFeature = UInt64(1) << UInt64(VIRTIO_CONSOLE_F_SIZE)
+  public var offeredFeatures: UInt64 { window == nil ? 0 : feature(VIRTIO_CONSOLE_F_SIZE) }
 
   public var queueSizes: [UInt16] { [Self.queueSize, Self.queueSize] }
 
@@ -77,7 +75,7 @@ public final class ConsoleDevice: VirtioDevice {
   public func start(features: UInt64, queues: [Virtqueue]) {
     receiveQueue = queues[Int(VIRTIO_CONSOLE_RECEIVE_QUEUE)]
     transmitQueue = queues[Int(VIRTIO_CONSOLE_TRANSMIT_QUEUE)]
-    if features & Self.sizeFeature != 0 { watchWindow() }
+    if features & feature(VIRTIO_CONSOLE_F_SIZE) != 0 { watchWindow() }
     // The driver may have filled the queues before. Its processor waits for this, so a lawful one has no more than a
     // turn's worth.
     drainTransmit()

@@ -134,6 +134,3 @@ struct ConfigurationSpace<Page: RegisterPage> {
   /// In two accesses, as the specification has 64-bit fields read.
   func load64(_ offset: Int) -> UInt64 { UInt64(load32(offset)) | UInt64(load32(offset + 4)) << 32 }
 }
-
-/// The mask of a feature's bit number.
-func feature(_ bit: Int32) -> UInt64 { 1 << UInt64(bit) }
