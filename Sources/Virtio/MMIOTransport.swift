@@ -88,6 +88,9 @@ public final class MMIOTransport {
     return counters
   }
 
+  /// How many queues the device has.
+  public var queueCount: Int { setups.count }
+
   /// How often the driver said that a queue has new buffers, since the machine began: what tells a busy queue.
   public func notificationCount(queue index: Int) -> UInt64 { countersBefore[index].notifications }
 

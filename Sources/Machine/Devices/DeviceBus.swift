@@ -80,7 +80,7 @@ final class DeviceBus {
   /// Takes the notifications of a queue to the devices' thread, if it proves busy and nothing is lost by it.
   private func considerQueue(_ queue: UInt32, of device: Int, notifyAddress: UInt64) {
     let transport = transports[device]
-    guard busyQueues[device] == nil, !transport.answersAtOnce, queue < UInt32(transport.counters.count),
+    guard busyQueues[device] == nil, !transport.answersAtOnce, queue < UInt32(transport.queueCount),
       transport.notificationCount(queue: Int(queue)) == BusyQueue.notificationThreshold
     else { return }
     // Where the kernel has no more events the exits stay.
