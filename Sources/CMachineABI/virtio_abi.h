@@ -164,17 +164,11 @@ static inline uint16_t virtq_load16(const void *address) {
 static inline uint32_t virtq_load32(const void *address) {
   return __atomic_load_n((const uint32_t *)address, __ATOMIC_RELAXED);
 }
-static inline uint64_t virtq_load64(const void *address) {
-  return __atomic_load_n((const uint64_t *)address, __ATOMIC_RELAXED);
-}
 static inline void virtq_store16(void *address, uint16_t value) {
   __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELAXED);
 }
 static inline void virtq_store32(void *address, uint32_t value) {
   __atomic_store_n((uint32_t *)address, value, __ATOMIC_RELAXED);
-}
-static inline void virtq_store64(void *address, uint64_t value) {
-  __atomic_store_n((uint64_t *)address, value, __ATOMIC_RELAXED);
 }
 static inline void virtq_store_release16(void *address, uint16_t value) {
   __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELEASE);

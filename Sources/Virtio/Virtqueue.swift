@@ -21,7 +21,6 @@ public final class Virtqueue {
   private var used: UInt16 = 0
   /// How many entries were used since the driver was last told, or chose not to be.
   private var unannounced = 0
-  private var isNotificationWanted = true
   /// How many chains may still be taken in this turn, and whether there were more.
   private var turnLeft = Int.max
   private var isTurnCutShort = false
@@ -65,13 +64,10 @@ public final class Virtqueue {
 
   /// Takes the next available chain; nil when there is none, or the queue is broken.
   ///
-  /// When it returns nil, the driver notifies the device of the next chain, unless notifications are suppressed or this
-  /// was a turn that was cut short.
+  /// When it returns nil, the driver notifies the device of the next chain, unless this was a turn that was cut short.
   public func next() -> DescriptorChain? {
     guard let rings, !isBroken else { return nil }
-    if taken == available, !readIndex(rings) {
-      guard isNotificationWanted, requestNotification(rings) else { return nil }
-    }
+    if taken == available, !readIndex(rings), !requestNotification(rings) { return nil }
     guard turnLeft > 0 else {
       isTurnCutShort = true
       return nil
@@ -152,24 +148,6 @@ public final class Virtqueue {
     guard !isBroken else { return }
     isBroken = true
     needsReset(reason)
-  }
-
-  /// Asks the driver not to notify while the device looks by itself. It may notify all the same (§2.7.10).
-  public func suppressNotifications() {
-    guard let rings, !isBroken, isNotificationWanted else { return }
-    isNotificationWanted = false
-    // With EVENT_IDX it is enough to leave avail_event behind.
-    if !usesEventIndex { rings.setNotificationsUnwanted(true) }
-  }
-
-  /// Asks for notifications again; returns whether there are chains meanwhile, of which the driver may not notify.
-  public func resumeNotifications() -> Bool {
-    guard let rings, !isBroken else { return false }
-    if !isNotificationWanted {
-      isNotificationWanted = true
-      if !usesEventIndex { rings.setNotificationsUnwanted(false) }
-    }
-    return taken != available || requestNotification(rings)
   }
 
   /// Marks the queue as broken without telling anyone: another queue of the device was.

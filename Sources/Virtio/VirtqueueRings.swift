@@ -96,10 +96,6 @@ public struct VirtqueueRings {
   }
   /// Shows the driver all used entries below an index.
   func publishUsed(index: UInt16) { virtq_store_release16(used + Int(VIRTQ_RING_INDEX), index) }
-  /// Says whether notifications are wanted (without EVENT_IDX).
-  func setNotificationsUnwanted(_ unwanted: Bool) {
-    virtq_store16(used + Int(VIRTQ_RING_FLAGS), unwanted ? UInt16(VIRTQ_USED_F_NO_NOTIFY) : 0)
-  }
   /// Says at which available index a notification is wanted (with EVENT_IDX).
   func setAvailableEvent(_ index: UInt16) { virtq_store16(used + Int(VIRTQ_RING_ENTRIES) + 8 * Int(size), index) }
 }

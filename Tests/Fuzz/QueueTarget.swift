@@ -7,14 +7,12 @@ let queueTarget = FuzzTarget(name: "queue") { bytes in
   let driver = HostileDriver(device)
   driver.start(&input)
   while !input.isAtEnd {
-    let kind = input.next(below: HostileDriver.stepCount + 6)
+    let kind = input.next(below: HostileDriver.stepCount + 4)
     switch kind - HostileDriver.stepCount {
     case 0: device.release(input.next(below: 8))
     case 1: device.holds.toggle()
     case 2: device.limit = input.flag() ? .max : input.next(below: 4)
-    case 3: device.queues.randomQueue(&input)?.suppressNotifications()
-    case 4: _ = device.queues.randomQueue(&input)?.resumeNotifications()
-    case 5: device.queues.randomQueue(&input)?.notifyDriver()
+    case 3: device.queues.randomQueue(&input)?.notifyDriver()
     default: driver.step(kind, &input)
     }
     driver.checkPage()

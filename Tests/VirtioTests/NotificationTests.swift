@@ -136,59 +136,6 @@ import Testing
     #expect(driver.transport.notificationCount(queue: 1) == 0)
   }
 
-  /// A device that looks by itself for a while, at random times.
-  @Test(arguments: [UInt64.max, withoutEventIndex]) func suppressedNotifications(features: UInt64) throws {
-    var random = SeededGenerator(seed: 3)
-    let device = EchoDevice()
-    let driver = MockDriver(device)
-    try driver.start(features: features, queueSize: 16)
-    let rings = device.queues[0], queue = driver.queues[0], buffer = driver.memory.allocate(16)
-    var isSuppressed = false
-    var waiting = 0
-    var kicksWhileSuppressed = 0
-    var total = 0
-
-    func serve() {
-      while let chain = rings.next() {
-        rings.complete(head: chain.head, written: 0)
-        waiting -= 1
-      }
-    }
-    while total < 70_000 {
-      switch Int.random(in: 0..<8, using: &random) {
-      case 0:
-        if !isSuppressed { rings.suppressNotifications() }
-        isSuppressed = true
-      case 1:
-        let hasMore = rings.resumeNotifications()
-        #expect(hasMore == (waiting > 0))
-        isSuppressed = false
-        serve()
-      case 2:
-        if isSuppressed { serve() }
-      default:
-        for _ in 0..<Int.random(in: 1...3, using: &random) where queue.add([.writable(buffer, 1)]) != nil {
-          waiting += 1
-          total += 1
-        }
-        let notified = device.notifications.count
-        queue.kick()
-        if device.notifications.count > notified {
-          if isSuppressed { kicksWhileSuppressed += 1 }
-          waiting -= device.chainsPerNotification.last!
-        }
-      }
-      if !isSuppressed, waiting != 0 {
-        Issue.record("the driver waits for ever after \(total) buffers")
-        return
-      }
-      _ = queue.collect()
-    }
-    // With EVENT_IDX the one notification that was asked for before may still come; without it, none.
-    #expect(features == .max || kicksWhileSuppressed == 0)
-    #expect(!driver.needsReset)
-  }
-
   @Test func availableEventIsSetWhenTheDeviceStarts() throws {
     let driver = MockDriver(EchoDevice())
     try driver.negotiate()
