@@ -9,6 +9,9 @@ final class EchoDevice: VirtioDevice {
   private(set) var queues: [Virtqueue] = []
   private var held: [(queue: Int, chain: DescriptorChain)] = []
   private var isRunning = false
+  private var features: UInt64 = 0
+  /// Says where the driver has put the descriptors of each queue.
+  weak var driver: HostileDriver?
   /// Whether chains wait for `release`.
   var holds = false
   /// How many chains are taken for one notification.
@@ -24,6 +27,7 @@ final class EchoDevice: VirtioDevice {
     require(features & ~(offeredFeatures | MMIOTransport.commonFeatures) == 0, "a feature that was not offered")
     require(queues.count == queueSizes.count, "queues")
     isRunning = true
+    self.features = features
     self.queues = queues
   }
 
@@ -44,7 +48,7 @@ final class EchoDevice: VirtioDevice {
     var count = 0
     while count < limit, let chain = queues[index].next() {
       count += 1
-      check(chain, of: queues[index])
+      check(chain, of: index)
       held.append((index, chain))
       if !holds { release(1) }
     }
@@ -64,16 +68,20 @@ final class EchoDevice: VirtioDevice {
     checkCounts()
   }
 
-  private func check(_ chain: DescriptorChain, of queue: Virtqueue) {
-    let memory = GuestMemory.shared
-    require(chain.head < queue.size, "a head outside the table")
-    require(chain.readable.count + chain.writable.count <= Int(queue.size), "a chain longer than the queue")
-    for buffer in chain.readable {
-      require(memory.holds(buffer.baseAddress!, count: buffer.count, toWrite: false) && buffer.count > 0, "readable")
+  private func check(_ chain: DescriptorChain, of queue: Int) {
+    guard let table = driver?.tables[queue] else { fatalError("a chain of a queue that is not ready") }
+    require(chain.head < table.size, "a head outside the table")
+    let expected = ChainOracle.segments(of: chain.head, in: table, features: features)
+    let readable = chain.readable.map {
+      ChainOracle.Segment(host: $0.baseAddress!, count: $0.count, isWritable: false)
     }
-    for buffer in chain.writable {
-      require(memory.holds(buffer.baseAddress!, count: buffer.count, toWrite: true) && buffer.count > 0, "writable")
+    let writable = chain.writable.map {
+      ChainOracle.Segment(host: UnsafeRawPointer($0.baseAddress!), count: $0.count, isWritable: true)
     }
+    require(readable + writable == expected, "another chain than the driver's")
+    require(
+      writable.allSatisfy { GuestMemory.shared.holds($0.host, count: $0.count, toWrite: true) },
+      "writes to what is read-only")
   }
 
   /// Reads and writes both ends of every buffer.

@@ -23,6 +23,10 @@ final class HostileDriver {
   private let limits: [UInt16]
   private let interrupts = Counter()
   private(set) var layouts: [Layout]
+  /// Of the queues that are ready: where the registers say that their descriptors are, whoever wrote them.
+  private(set) var tables: [DescriptorTable?]
+  private var registered: [DescriptorTable]
+  private var selectedQueue = 0
   /// Work that was left for another turn.
   private(set) var wantsTurn: UInt32?
   /// For whoever looks, and sets it back.
@@ -33,6 +37,8 @@ final class HostileDriver {
     self.device = device
     limits = device.queueSizes
     layouts = limits.indices.map { Self.usualLayout($0) }
+    tables = limits.map { _ in nil }
+    registered = limits.map { _ in DescriptorTable(address: 0, size: 0) }
     transport = MMIOTransport(
       device: device, registers: memory.registers.host, memory: memory.regions,
       interrupt: { [interrupts] in interrupts.value += 1 })
@@ -73,7 +79,37 @@ final class HostileDriver {
     } else {
       require(!hasMore, "another turn of nothing")
     }
+    if byteCount == 4, let register = Int32(exactly: offset) {
+      noteTable(register, UInt32(truncatingIfNeeded: data))
+    }
     checkPage()
+  }
+
+  /// Takes note of what a write says of a descriptor table (virtio-1.2 §4.2.2).
+  private func noteTable(_ register: Int32, _ value: UInt32) {
+    switch register {
+    case VIRTIO_MMIO_STATUS where value == 0:
+      tables = limits.map { _ in nil }
+      registered = limits.map { _ in DescriptorTable(address: 0, size: 0) }
+      selectedQueue = 0
+    case VIRTIO_MMIO_QUEUE_SEL: selectedQueue = Int(value)
+    default:
+      guard limits.indices.contains(selectedQueue) else { return }
+      let table = registered[selectedQueue]
+      switch register {
+      case VIRTIO_MMIO_QUEUE_READY:
+        tables[selectedQueue] = read(VIRTIO_MMIO_QUEUE_READY) == 1 ? table : nil
+        return
+      // What is ready stays as it is.
+      case _ where tables[selectedQueue] != nil: return
+      case VIRTIO_MMIO_QUEUE_NUM: registered[selectedQueue].size = value
+      case VIRTIO_MMIO_QUEUE_DESC_LOW:
+        registered[selectedQueue].address = table.address & ~0xffff_ffff | UInt64(value)
+      case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+        registered[selectedQueue].address = UInt64(value) << 32 | table.address & 0xffff_ffff
+      default: return
+      }
+    }
   }
 
   // MARK: The usual

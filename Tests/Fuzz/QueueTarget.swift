@@ -5,6 +5,7 @@ let queueTarget = FuzzTarget(name: "queue") { bytes in
   var input = FuzzInput(bytes)
   let device = EchoDevice()
   let driver = HostileDriver(device)
+  device.driver = driver
   driver.start(&input)
   while !input.isAtEnd {
     let kind = input.next(below: HostileDriver.stepCount + 4)

@@ -7,6 +7,7 @@ let transportTarget = FuzzTarget(name: "transport") { bytes in
   var input = FuzzInput(bytes)
   let device = EchoDevice()
   let driver = HostileDriver(device)
+  device.driver = driver
   while !input.isAtEnd {
     let before = RegisterSnapshot(driver)
     let choice = input.next(UInt8.self)
