@@ -2,14 +2,20 @@ import CKVM
 
 /// One leaf of what a virtual processor answers to the CPUID instruction (Intel SDM volume 2, CPUID).
 public struct CPUIDLeaf: Equatable, Sendable {
+  /// The leaf: what the instruction finds in EAX.
   public var function: UInt32
   /// The sub-leaf; nil where the leaf has none.
   public var index: UInt32?
+  /// What it leaves in each register.
   public var eax: UInt32
+  /// See `eax`.
   public var ebx: UInt32
+  /// See `eax`.
   public var ecx: UInt32
+  /// See `eax`.
   public var edx: UInt32
 
+  /// A leaf of these values; see them.
   public init(
     function: UInt32, index: UInt32? = nil, eax: UInt32 = 0, ebx: UInt32 = 0, ecx: UInt32 = 0, edx: UInt32 = 0
   ) {

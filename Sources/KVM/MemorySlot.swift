@@ -11,6 +11,7 @@ public struct MemorySlot {
   /// Whether the guest, ring 0 included, cannot write it: a write then reaches the monitor as an MMIO exit.
   public let isReadOnly: Bool
 
+  /// A slot of these properties; see them.
   public init(
     number: UInt32, guestAddress: UInt64, hostAddress: UnsafeMutableRawPointer, byteCount: Int, isReadOnly: Bool
   ) {

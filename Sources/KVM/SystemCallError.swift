@@ -9,6 +9,7 @@ public struct SystemCallError: Error {
   /// The `errno` value that it left.
   public let code: Int32
 
+  /// - Parameter code: as it is now in `errno`, unless said otherwise.
   public init(_ operation: StaticString, path: String? = nil, code: Int32 = linux_errno()) {
     self.operation = operation
     self.path = path

@@ -57,6 +57,7 @@ public struct VCPU: ~Copyable {
     return registers
   }
 
+  /// Sets the general registers (KVM_SET_REGS).
   public func setRegisters(_ registers: kvm_regs) throws(SystemCallError) {
     var registers = registers
     try call("KVM_SET_REGS", kvm_set_registers, &registers)
@@ -69,6 +70,7 @@ public struct VCPU: ~Copyable {
     return registers
   }
 
+  /// Sets segment, control and other special registers (KVM_SET_SREGS).
   public func setSpecialRegisters(_ registers: kvm_sregs) throws(SystemCallError) {
     var registers = registers
     try call("KVM_SET_SREGS", kvm_set_special_registers, &registers)
@@ -105,6 +107,7 @@ public struct VCPU: ~Copyable {
     return state
   }
 
+  /// Sets the local APIC's registers (KVM_SET_LAPIC).
   public func setLocalAPIC(_ state: borrowing LocalAPICState) throws(SystemCallError) {
     try call("KVM_SET_LAPIC", kvm_set_lapic, state.registers.baseAddress!)
   }

@@ -22,6 +22,7 @@ public struct MachineConfiguration: Sendable {
   /// The sizes that `memorySize` may have, in bytes, both ends included.
   public static let memorySizes = MachineLayout.smallestMemory...MachineLayout.largestMemory
 
+  /// All but the arguments as the monitor has it if its user says nothing. Sizes are checked when a machine is made.
   public init(
     arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1,
     consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = []

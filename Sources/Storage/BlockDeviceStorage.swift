@@ -3,6 +3,7 @@ import GuestKernel
 extension BlockDevice: BlockStorage {
   // Whoever calls these keeps the buffer alive and to itself until they return, as a span wants it.
 
+  /// See `BlockDevice.read(at:into:)`.
   public nonisolated(nonsending) func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) async throws(BlockError) {
@@ -10,6 +11,7 @@ extension BlockDevice: BlockStorage {
     try await read(at: offset, into: &span)
   }
 
+  /// See `BlockDevice.write(at:_:)`.
   public nonisolated(nonsending) func write(
     _ buffer: UnsafeRawBufferPointer, at offset: UInt64
   ) async throws(BlockError) {

@@ -12,6 +12,7 @@
 /// Everything on the device has a checksum, so that damage is an error and never a wrong value. docs/storage.md has the
 /// format and why a crash cannot hurt it.
 public actor Storage<Device: BlockStorage> {
+  /// What every operation throws.
   public typealias Failure = StorageError<Device.Failure>
 
   private let log: Log<Device>
@@ -165,11 +166,14 @@ public actor Storage<Device: BlockStorage> {
 
 /// How much a store holds and can hold.
 public struct StorageUsage: Equatable, Sendable {
+  /// How many keys have values.
   public let keyCount: Int
   /// What the pairs take on the device, in bytes.
   public let byteCount: UInt64
+  /// What the pairs may take at most, in bytes.
   public let byteLimit: UInt64
   /// What the keys take in memory, in bytes.
   public let indexByteCount: Int
+  /// What the keys may take at most, in bytes.
   public let indexByteLimit: Int
 }

@@ -25,6 +25,7 @@ public enum StorageError<DeviceFailure: Error>: Error {
 extension StorageError: Equatable where DeviceFailure: Equatable {}
 
 extension StorageError: CustomStringConvertible where DeviceFailure: CustomStringConvertible {
+  /// One line.
   public var description: String {
     switch self {
     case .device(let failure): failure.description

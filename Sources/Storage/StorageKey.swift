@@ -1,7 +1,9 @@
 /// The name of a value: bytes, ordered by their values.
 public struct StorageKey: Hashable, Comparable, Sendable {
+  /// The name itself; any bytes, also none.
   public let bytes: [UInt8]
 
+  /// A key of any bytes.
   public init(_ bytes: [UInt8]) {
     self.bytes = bytes
   }
@@ -11,16 +13,19 @@ public struct StorageKey: Hashable, Comparable, Sendable {
     bytes = Array(string.utf8)
   }
 
+  /// By the values of the bytes; a key comes before those that it is the beginning of.
   public static func < (left: StorageKey, right: StorageKey) -> Bool {
     left.bytes.lexicographicallyPrecedes(right.bytes)
   }
 
+  /// Whether the key begins with the bytes of another. Every key has the empty prefix.
   public func hasPrefix(_ prefix: StorageKey) -> Bool {
     bytes.starts(with: prefix.bytes)
   }
 }
 
 extension StorageKey: ExpressibleByStringLiteral {
+  /// The UTF-8 of a literal.
   public init(stringLiteral: String) {
     self.init(stringLiteral)
   }

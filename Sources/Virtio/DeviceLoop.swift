@@ -8,7 +8,9 @@ import KVM
 public final class DeviceLoop: @unchecked Sendable {
   /// What to wait for.
   public enum Readiness: Sendable {
+    /// There is something to read, or an end or error to find out by reading (epoll_ctl(2), EPOLLIN).
     case readable
+    /// Writing does not wait (epoll_ctl(2), EPOLLOUT).
     case writable
   }
 

@@ -9,6 +9,7 @@ public struct GuestRegion: Sendable {
   /// Whether devices may write it: no more than the guest itself may.
   public var isWritable: Bool
 
+  /// A region of these properties; see them.
   public init(range: Range<UInt64>, host: UnsafeMutableRawPointer, isWritable: Bool) {
     self.range = range
     self.host = host

@@ -21,6 +21,7 @@ public struct QueueCounters: Equatable, Sendable {
   /// How many chains the device took.
   public var chains: UInt64 = 0
 
+  /// Counts; none are given for a queue on which nothing has happened.
   public init(notifications: UInt64 = 0, interrupts: UInt64 = 0, chains: UInt64 = 0) {
     self.notifications = notifications
     self.interrupts = interrupts

@@ -9,6 +9,7 @@ public struct VirtqueueAddresses: Equatable, Sendable {
   /// The used ring, which the device writes.
   public var device: UInt64
 
+  /// Guest-physical addresses; zero until the driver writes them.
   public init(descriptors: UInt64 = 0, driver: UInt64 = 0, device: UInt64 = 0) {
     self.descriptors = descriptors
     self.driver = driver

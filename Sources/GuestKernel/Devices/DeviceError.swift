@@ -2,6 +2,7 @@ import MachineABI
 
 /// Why a device could not be opened.
 public struct DeviceError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What stands in the way.
   public enum Reason: Equatable, Sendable {
     /// The machine has no device of this name: the image does not declare it, or this monitor attaches none.
     case notAttached
@@ -25,8 +26,10 @@ public struct DeviceError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// The device's name, as it was asked for.
   public let device: String
+  /// What stands in the way.
   public let reason: Reason
 
+  /// One line: the device, and why not.
   public var description: String {
     switch reason {
     case .notAttached: "device '\(device)' is not attached: the image has to declare it, and the monitor to provide it"

@@ -2,6 +2,7 @@
   /// A clock that never stops or goes back, counted from the machine's start. See Swift's `ContinuousClock`, of which
   /// Embedded Swift has none: `Clock` needs untyped `throws`.
   public struct ContinuousClock: Sendable {
+    /// What two moments are apart.
     public typealias Duration = Swift.Duration
 
     /// A moment of this clock.
@@ -12,24 +13,32 @@
       /// The present moment.
       public static var now: Instant { Instant(nanoseconds: monotonicNanoseconds()) }
 
+      /// The moment so much later, or earlier; as close to it as the clock has.
       public func advanced(by duration: Duration) -> Instant {
         let distance = duration.nanoseconds
         guard distance < 0 else { return Instant(nanoseconds: nanoseconds.addingSaturated(UInt64(distance))) }
         return Instant(nanoseconds: nanoseconds - min(nanoseconds, distance.magnitude))
       }
 
+      /// How much later another moment is; negative if it is earlier.
       public func duration(to other: Instant) -> Duration {
         .nanoseconds(Int64(bitPattern: other.nanoseconds &- nanoseconds))
       }
 
+      /// Whether a moment is before another.
       public static func < (first: Instant, second: Instant) -> Bool { first.nanoseconds < second.nanoseconds }
 
+      /// How much later one moment is than another.
       public static func - (later: Instant, earlier: Instant) -> Duration { earlier.duration(to: later) }
+      /// See `advanced(by:)`.
       public static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
+      /// See `advanced(by:)`.
       public static func - (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: .zero - duration) }
+      /// See `advanced(by:)`.
       public static func += (instant: inout Instant, duration: Duration) { instant = instant + duration }
     }
 
+    /// The clock, of which there is one.
     public init() {}
 
     /// The present moment.

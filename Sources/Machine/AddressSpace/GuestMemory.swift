@@ -4,7 +4,8 @@ import MachineABI
 
 /// The host memory behind a machine: image, gap and writable memory, at the same distances as in the guest.
 ///
-/// Everything that reads or writes guest memory from the host goes through this type, which checks every address.
+/// The monitor itself reads and writes guest memory through this type alone, which checks every address. Devices have
+/// their own view of the same memory, `GuestRegions`, that leaves out what is not the guest's own application's.
 struct GuestMemory: ~Copyable {
   private let mapping: MemoryMapping
   private let layout: MachineLayout

@@ -34,7 +34,7 @@ struct MachineLayout: Equatable {
   let threadLocals: UInt64
   let sharedPage: UInt64
   let bootInfo: UInt64
-  /// Pages of boot information: the structure, then the arguments.
+  /// Pages of boot information: the structure, the clock, the device table, the arguments.
   let bootInfoSize: UInt64
   let systemPage: UInt64
   let pageTables: UInt64

@@ -2,6 +2,7 @@
 public struct DeviceActivity: Equatable, Sendable {
   /// The name by which the image declares it.
   public let name: String
+  /// What it is.
   public let kind: DeclaredDevice.Kind
   /// Chains of buffers that the device took.
   public var requests: UInt64 = 0

@@ -2,6 +2,7 @@ import MachineABI
 
 /// A device that an image declares: its machine has it, or does not run the image.
 public struct DeclaredDevice: Sendable, Equatable {
+  /// The kinds of devices that a monitor has.
   public enum Kind: Sendable, Equatable {
     /// Storage; an image may declare many.
     case block
@@ -38,6 +39,7 @@ public struct DeclaredDevice: Sendable, Equatable {
     }
   }
 
+  /// What it is.
   public let kind: Kind
   /// Unique within the image: 1 to 31 of A-Z a-z 0-9 . _ -
   public let name: String

@@ -1,5 +1,6 @@
 /// Why an image cannot be run.
 public struct ImageError: Error {
+  /// Which of the two it is; the command line has an exit status for each.
   public enum Kind: Sendable {
     /// No file has this name.
     case notFound
@@ -7,6 +8,7 @@ public struct ImageError: Error {
     case notAcceptable
   }
 
+  /// Which of the two it is.
   public let kind: Kind
   /// The image as the caller named it.
   public let path: String

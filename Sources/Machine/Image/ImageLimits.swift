@@ -25,6 +25,8 @@ public enum ImageLimits {
   public static let dynamicSize: UInt64 = 4096
   /// The monitor fills one block before the guest runs.
   public static let threadLocalSize: UInt64 = 64 << 10
+  /// Of the stack that an image asks for, in bytes: less would not hold a start.
   public static let leastStackSize: UInt64 = 16 << 10
+  /// As above, the most: stops a stack that is larger than any memory it should be in.
   public static let stackSize: UInt64 = 1 << 30
 }

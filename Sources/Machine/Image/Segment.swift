@@ -2,9 +2,12 @@ import MachineABI
 
 /// What a guest may do with a page beyond reading it.
 public struct Protection: Equatable, Sendable {
+  /// Whether the guest may write it.
   public let isWritable: Bool
+  /// Whether the guest may execute it.
   public let isExecutable: Bool
 
+  /// Rights beyond reading.
   public init(isWritable: Bool, isExecutable: Bool) {
     self.isWritable = isWritable
     self.isExecutable = isExecutable

@@ -4,16 +4,24 @@ import CLinux
 public struct RunReport {
   /// Nanoseconds from the spawning process's call to the monitor's main; nil if nobody said when that was.
   public var processStart: UInt64?
+  /// When each phase ended.
   public var timeline: Timeline
+  /// How the run ended.
   public var outcome: MachineOutcome
+  /// With which status the monitor ends for that (`needletail help run` lists them).
   public var exitStatus: Int32
+  /// How often the guest came back to the monitor, and why.
   public var exits: ExitCounts
+  /// What each device did, in the order of the image.
   public var devices: [DeviceActivity]
   /// Ticks of the host's time-stamp counter per millisecond.
   public var timeStampCounterKHz: Int
+  /// The image as the user named it.
   public var imagePath: String
+  /// The machine's writable memory, in bytes.
   public var memorySize: UInt64
 
+  /// A report of these figures; see them.
   public init(
     processStart: UInt64?, timeline: Timeline, outcome: MachineOutcome, exitStatus: Int32, exits: ExitCounts,
     devices: [DeviceActivity], timeStampCounterKHz: Int, imagePath: String, memorySize: UInt64

@@ -6,13 +6,21 @@ public struct Timeline: Sendable {
   public enum Phase: Int, CaseIterable, Sendable {
     /// From the monitor's main to the options read.
     case options
+    /// Until the image has been opened and checked.
     case openImage
+    /// Until /dev/kvm is open and knows what is needed.
     case openKVM
+    /// KVM_CREATE_VM.
     case createVirtualMachine
+    /// Until the image is in memory, relocated.
     case loadImage
+    /// Until the guest has its memory (KVM_SET_USER_MEMORY_REGION), and the devices their pages.
     case memorySlot
+    /// Until the interrupt controller and the processor exist (KVM_CREATE_VCPU).
     case createVCPU
+    /// Until tables and boot information are written.
     case bootPages
+    /// Until the processor is as the guest finds it.
     case registers
     /// Until the guest's first instruction, by the guest's own clock.
     case enterGuest
@@ -47,6 +55,7 @@ public struct Timeline: Sendable {
   public let start: UInt64
   private var marks = InlineArray<13, UInt64>(repeating: 0)
 
+  /// Begins now.
   public init() {
     start = linux_read_tsc()
   }

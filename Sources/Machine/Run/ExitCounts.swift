@@ -11,6 +11,7 @@ public struct ExitCounts: Equatable, Sendable {
   /// Everything else, each of which ends the machine.
   public private(set) var others = 0
 
+  /// All of them.
   public var total: Int { mmioWrites + mmioReads + interruptions + others }
 
   mutating func count(_ exit: VCPUExit) {

@@ -18,9 +18,11 @@ public struct GuestPanic: Equatable, Sendable {
     case entryFailure(reason: UInt64)
   }
 
+  /// What ended the guest.
   public let cause: Cause
   /// What the guest itself said, in UTF-8 with anything else replaced; empty if nothing.
   public let message: String
+  /// The general registers at that moment.
   public let registers: GuestRegisters
   /// Code addresses, innermost first: where it trapped, then where each frame returns to.
   public let frames: [UInt64]

@@ -11,6 +11,7 @@ public struct BlockFile: ~Copyable, Sendable {
   let descriptor: FileDescriptor
   /// Bytes, a multiple of `sectorSize`: as it was when the file was opened.
   public let size: UInt64
+  /// Whether nothing may be written to it.
   public let isReadOnly: Bool
   /// The alignments that direct access needs, in bytes; nil for access through the page cache.
   let direct: DirectAlignment?

@@ -10,11 +10,13 @@ import MachineABI
 public final class ConsoleDevice: VirtioDevice {
   /// What became of the output.
   public enum Delivery {
+    /// The host has all of it.
     case written
     /// Nobody reads the other end any more.
     case closed
     /// The machine was told to stop while nobody read the other end.
     case stopped
+    /// Writing failed; what the guest wrote from there on is lost.
     case failed(SystemCallError)
   }
 

@@ -12,6 +12,7 @@ public final class EntropyDevice: VirtioDevice {
 
   private var queue: Virtqueue?
 
+  /// A source that nobody uses yet.
   public init() {}
 
   public var kind: UInt32 { UInt32(VIRTIO_ID_ENTROPY) }

@@ -2,10 +2,12 @@ import MachineABI
 
 /// Why a request to a block device failed: what it was, where, how much, and what the device said.
 public struct BlockError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What was asked for (virtio-1.2 §5.2.6, the request types).
   public enum Operation: Equatable, Sendable {
     case read, write, flush, discard, writeZeroes, identify
   }
 
+  /// What went wrong.
   public enum Reason: Equatable, Sendable {
     /// Offset or length is no multiple of 512.
     case misaligned
@@ -21,6 +23,7 @@ public struct BlockError: Error, Equatable, Sendable, CustomStringConvertible {
     case systemError(Int32)
   }
 
+  /// What was asked for.
   public let operation: Operation
   /// The device's name.
   public let device: String
@@ -28,8 +31,10 @@ public struct BlockError: Error, Equatable, Sendable, CustomStringConvertible {
   public let offset: UInt64
   /// The length of the part that failed, in bytes.
   public let byteCount: UInt64
+  /// What went wrong.
   public let reason: Reason
 
+  /// One line: what, where, and why not.
   public var description: String {
     "\(words) of \(byteCount) bytes at \(offset) of block device '\(device)': \(explanation)"
   }

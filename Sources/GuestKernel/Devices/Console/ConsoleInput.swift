@@ -41,10 +41,13 @@ extension Console {
 
   /// See `Console.lines`.
   public struct Lines: AsyncSequence, AsyncIteratorProtocol, Sendable {
+    /// Reading the console does not fail; it ends.
     public typealias Failure = Never
 
+    /// The next line, without its end; nil at the end of the input.
     public nonisolated(nonsending) mutating func next() async -> String? { await Console.readLine() }
 
+    /// Itself: all who read share one input.
     public func makeAsyncIterator() -> Lines { self }
   }
 }
