@@ -12,8 +12,6 @@
 #define NEEDLETAIL_NOTE_CONTRACT 1
 // One device that the image declares; as many notes as devices. The descriptor is struct needletail_device_declaration.
 #define NEEDLETAIL_NOTE_DEVICE 2
-// In the contract note's flags: the image declares devices. A monitor that does not know declarations refuses the image.
-#define NEEDLETAIL_IMAGE_DECLARES_DEVICES 1
 
 // MARK: Interrupt vectors. The image's trap table has one stub of NEEDLETAIL_TRAP_STUB_SIZE bytes for each.
 #define NEEDLETAIL_TRAP_STUB_SIZE 16
@@ -70,7 +68,7 @@
 // The note's descriptor. Addresses are offsets from the image's lowest segment, so they need no relocation.
 struct needletail_image_note {
   uint32_t contract_version;
-  uint32_t flags;           // NEEDLETAIL_IMAGE_DECLARES_DEVICES, if it does; nothing else
+  uint32_t flags;           // 0: none is defined
   uint64_t trap_table;      // 16-byte aligned, NEEDLETAIL_TRAP_STUB_COUNT stubs, inside a supervisor text segment
   uint64_t minimum_memory;  // bytes
   uint64_t stack_size;      // bytes, a multiple of 4096

@@ -119,12 +119,11 @@ struct ImageBuilder {
     Elf64_Rela(r_offset: offset, r_info: UInt64(R_X86_64_RELATIVE), r_addend: addend)
   }
 
-  /// Declares a device, and makes the contract's note say that there are some.
+  /// Declares a device.
   mutating func declare(_ kind: Int32, _ name: String, _ change: (inout DeviceDeclaration) -> Void = { _ in }) {
     var declaration = DeviceDeclaration(kind: UInt32(kind), name: Array(name.utf8))!
     change(&declaration)
     devices.append(declaration)
-    note.flags = UInt32(NEEDLETAIL_IMAGE_DECLARES_DEVICES)
   }
 
   /// Links the image somewhere else than at `base`; it has no relocations then.

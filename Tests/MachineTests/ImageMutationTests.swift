@@ -62,7 +62,6 @@ import Testing
     _ = names?.symbol(at: image.entry)
     try image.relocate(memory, bias: 0x1000)
     let devices = image.devices
-    #expect(devices.isEmpty == (image.note.flags == 0))
     #expect(Set(devices.map(\.name)).count == devices.count)
     for device in devices {
       #expect(DeviceDeclaration(kind: device.kind.virtioID, name: Array(device.name.utf8)) != nil)

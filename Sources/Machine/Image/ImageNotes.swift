@@ -92,13 +92,7 @@ struct ImageNotes {
     guard note.contract_version == UInt32(NEEDLETAIL_CONTRACT_VERSION) else {
       throw Refusal("note contract_version", "\(note.contract_version)", expected: "\(NEEDLETAIL_CONTRACT_VERSION)")
     }
-    // A monitor that knows no device notes passes them over; the flag is what makes it refuse the image.
-    let flags = declarations.isEmpty ? 0 : UInt32(NEEDLETAIL_IMAGE_DECLARES_DEVICES)
-    guard note.flags == flags else {
-      throw Refusal(
-        "note flags", UInt64(note.flags),
-        expected: "\(UInt64(flags).hexadecimal), as there are \(declarations.count) device notes")
-    }
+    guard note.flags == 0 else { throw Refusal("note flags", UInt64(note.flags), expected: "0") }
     guard note.stack_size.isPageAligned, note.stack_size >= ImageLimits.leastStackSize,
       note.stack_size <= ImageLimits.stackSize
     else {
