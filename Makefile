@@ -86,7 +86,7 @@ test-unit: build
 # The examples as ordinary processes.
 test-hosted: build
 	@for example in $(EXAMPLES); do $(SWIFT) build $(SWIFT_FLAGS) --product $$example || exit 1; done
-	out/integration --monitor out/needletail --images out --hosted .build/debug hosted-hello hosted-clock hosted-crash
+	out/integration --monitor out/needletail --images out --hosted .build/debug hosted-hello hosted-clock hosted-crash hosted-kv
 
 test-integration: build
 	@out/integration --monitor out/needletail --images out || { status=$$?; \
@@ -103,10 +103,10 @@ lane: build
 HARDWARE_LANE = Tests/HardwareLane/run --limit 1200 $(LANE_FILES:%=-f %) -- \
   out/integration --monitor ./needletail --images . --lane hardware
 
-# An application in a package of its own, built by the command that its Package.swift names.
+# An application in a package of its own, with a device, built by the command that its Package.swift names.
 test-external: build
 	cd Examples/greeter && $(SWIFT) build --toolset ../../GuestLink/toolset.json --scratch-path .build-guest -c release --product greeter
-	@if [ -e /dev/kvm ]; then said=$$(out/needletail run $(GREETER) Ada); else \
+	@if [ -e /dev/kvm ]; then said=$$(echo Ada | out/needletail run $(GREETER)); else \
 	  echo 'no /dev/kvm here: the outside package runs in the hardware lane'; \
 	  said=$$(Tests/HardwareLane/run -f $(GREETER) -- out/needletail run ./greeter Ada); fi; \
 	echo "$$said"; [ "$$said" = 'Good morning, Ada!' ]
