@@ -113,15 +113,20 @@ let package = Package(
     .testTarget(name: "MachineABITests", dependencies: ["MachineABI", "LayoutFixtures"], swiftSettings: settings),
     .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "CLinux"], swiftSettings: settings),
     .testTarget(
-      name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux"], swiftSettings: settings),
-    .testTarget(name: "MachineTests", dependencies: ["Machine"], swiftSettings: settings),
+      name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux", "SeededRandom"],
+      swiftSettings: settings),
+    .testTarget(name: "MachineTests", dependencies: ["Machine", "SeededRandom"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "MacroExpansionTests", dependencies: ["MacroExpansion", "MachineABI"], swiftSettings: settings),
-    .testTarget(name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI"], swiftSettings: settings),
+    .testTarget(
+      name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI", "SeededRandom"], swiftSettings: settings),
+    .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: plainSettings),
     // Not instrumented: a mutex has the thread's number in it, which is another one in each run.
     .target(
-      name: "StorageSupport", dependencies: ["Storage"], path: "Tests/StorageSupport", swiftSettings: plainSettings),
-    .testTarget(name: "StorageTests", dependencies: ["Storage", "StorageSupport"], swiftSettings: settings),
+      name: "StorageSupport", dependencies: ["Storage", "SeededRandom"], path: "Tests/StorageSupport",
+      swiftSettings: plainSettings),
+    .testTarget(
+      name: "StorageTests", dependencies: ["Storage", "StorageSupport", "SeededRandom"], swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : []) + (buildsFuzzers ? fuzzersOnly : [])
 )

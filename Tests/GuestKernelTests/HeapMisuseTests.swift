@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -74,7 +75,7 @@ import Testing
   /// Every address of a small region that is no live block is refused, whatever lies there.
   @Test(arguments: [false, true]) func exhaustively(checksOverruns: Bool) throws {
     let heap = TestHeap(size: 64 << 10, checksOverruns: checksOverruns)
-    var random = SplitMix64(state: 11)
+    var random = SeededGenerator(seed: 11)
     var live: [UnsafeMutableRawPointer] = []
     for _ in 0..<2000 {
       if Bool.random(using: &random), let block = heap.allocate(size: Int.random(in: 0...3000, using: &random)) {

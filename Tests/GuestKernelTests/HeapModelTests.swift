@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -154,7 +155,7 @@ private final class CheckedHeap {
 
   /// 50,000 random operations in each of six regions. The heap runs full and is emptied several times.
   @Test(arguments: settings) func randomOperations(_ setting: Setting) throws {
-    var random = SplitMix64(state: setting.seed)
+    var random = SeededGenerator(seed: setting.seed)
     let checked = CheckedHeap(
       size: setting.size, skew: setting.skew, checksOverruns: setting.checksOverruns)
     var refusals = 0
@@ -184,7 +185,7 @@ private final class CheckedHeap {
   }
 
   /// Mostly small, sometimes up to a sixteenth of the region.
-  private func randomSize(_ regionSize: Int, using random: inout SplitMix64) -> Int {
+  private func randomSize(_ regionSize: Int, using random: inout SeededGenerator) -> Int {
     switch Int.random(in: 0..<16, using: &random) {
     case 0..<10: Int.random(in: 0...300, using: &random)
     case 10..<13: Int.random(in: 300...2000, using: &random)

@@ -35,19 +35,6 @@ struct HeapRegion: ~Copyable {
   private let mapping: (UnsafeMutableRawPointer, Int)
 }
 
-/// Sebastiano Vigna's SplitMix64: reproducible test input.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-}
-
 /// A heap in a region of its own.
 ///
 /// A class, because the macros of Swift Testing take no values that cannot be copied.

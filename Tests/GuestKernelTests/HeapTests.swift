@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -167,7 +168,7 @@ import Testing
     var worst = 0
     for seed in 0..<50 {
       let heap = TestHeap(size: 64 << 20, checksOverruns: false)
-      var random = SplitMix64(state: UInt64(seed))
+      var random = SeededGenerator(seed: UInt64(seed))
       for _ in 0..<count {
         let size = try #require(sizes.randomElement(using: &random))
         let block = try #require(heap.allocate(size: size))

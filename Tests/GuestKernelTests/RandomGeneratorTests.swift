@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -69,7 +70,7 @@ import Testing
     let key = Self.key([UInt8](repeating: 3, count: 32))
     var whole = RandomGenerator(key: key)
     let expected = Self.take(10_000, from: &whole)
-    var sizes = SplitMix64(state: 1)
+    var sizes = SeededGenerator(seed: 1)
     var pieces = RandomGenerator(key: key)
     var bytes: [UInt8] = []
     while bytes.count < expected.count {

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -74,7 +75,7 @@ import Testing
 
   /// Against a list that is searched from one end to the other. Few deadlines, so that many are equal.
   @Test(arguments: [4, 64, UInt64.max]) func randomOperations(deadlines: UInt64) {
-    var generator = SplitMix64(state: deadlines)
+    var generator = SeededGenerator(seed: deadlines)
     var queue = TimerQueue<Waiter>()
     /// In the order of insertion.
     var model: [Waiter] = []

@@ -1,5 +1,6 @@
 import Glibc
 import Machine
+import SeededRandom
 import Testing
 
 /// Looks into `out/crash.elf`, the image of `Examples/crash` with its debugging information, which `make build` makes.
@@ -58,7 +59,7 @@ struct DebugInformationTests {
   /// Reaching the end is the assertion: whatever the bytes are, the answers are nil, nothing, or wrong, but no crash.
   @Test func survivesMutation() throws {
     let image = try CrashImage()
-    var generator = XorShift(state: 0x9E37_79B9_7F4A_7C15)
+    var generator = SeededGenerator(seed: 0x9E37_79B9_7F4A_7C15)
     for _ in 0..<500 {
       var bytes = image.bytes
       for _ in 0...Int.random(in: 0..<64, using: &generator) {
@@ -173,16 +174,4 @@ private final class TestFile {
 
 private struct TestFailure: Error, CustomStringConvertible {
   let description: String
-}
-
-/// A generator with a seed, so that a failure repeats (Marsaglia, "Xorshift RNGs", 2003).
-private struct XorShift: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state
-  }
 }

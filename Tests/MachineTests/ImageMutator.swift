@@ -1,23 +1,11 @@
 import CELF
+import SeededRandom
 
 @testable import Machine
 
 /// Damages images in reproducible ways.
 struct ImageMutator {
-  /// SplitMix64 (Steele, Lea, Flood 2014): the whole sequence follows from the seed.
-  struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var mixed = state
-      mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-      mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-      return mixed ^ mixed >> 31
-    }
-  }
-
-  private var generator: Generator
+  private var generator: SeededGenerator
   private let original: [UInt8]
   /// The parts that a loader reads, where damage tells; ranges of the original.
   private let structures: [Range<Int>]
@@ -25,7 +13,7 @@ struct ImageMutator {
   init(_ original: [UInt8], structures: [Range<Int>], seed: UInt64) {
     self.original = original
     self.structures = structures.filter { !$0.isEmpty && $0.upperBound <= original.count }
-    generator = Generator(state: seed)
+    generator = SeededGenerator(seed: seed)
   }
 
   /// The next damaged image: one to four changes.

@@ -1,8 +1,7 @@
 import MachineABI
+import SeededRandom
 
 @testable import Machine
-
-typealias SeededGenerator = ImageMutator.Generator
 
 extension MachineLayout.Demands {
   /// What a small image asks for.

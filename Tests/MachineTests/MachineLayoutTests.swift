@@ -1,4 +1,5 @@
 import MachineABI
+import SeededRandom
 import Testing
 
 @testable import Machine
@@ -84,7 +85,7 @@ import Testing
   }
 
   @Test func tenThousandRandomPlaces() throws {
-    var generator = SeededGenerator(state: 0x6c61_796f_7574)
+    var generator = SeededGenerator(seed: 0x6c61_796f_7574)
     for _ in 0..<10_000 {
       let imagePages = UInt64.random(in: 3...ImageLimits.span / Self.page, using: &generator)
       let demands = MachineLayout.Demands.random(
@@ -239,7 +240,7 @@ import Testing
   }
 
   @Test func whatErrorsAskForIsEnough() throws {
-    var generator = SeededGenerator(state: 0x656e_6f75_6768)
+    var generator = SeededGenerator(seed: 0x656e_6f75_6768)
     var refused = 0
     for _ in 0..<10_000 {
       let pages = UInt64.random(in: 3...2048, using: &generator)

@@ -1,6 +1,7 @@
 import CELF
 import KVM
 import MachineABI
+import SeededRandom
 import Testing
 
 @testable import Machine
@@ -125,7 +126,7 @@ import Testing
   @Test func threeThousandRandomMachines() throws {
     let file = try TemporaryFile(ImageBuilder().bytes)
     let image = try Image(opening: file.path)
-    var generator = SeededGenerator(state: 0x7461_626c_6573)
+    var generator = SeededGenerator(seed: 0x7461_626c_6573)
     for _ in 0..<3000 {
       let demands = MachineLayout.Demands.random(
         linkBase: image.base, imageSize: image.size, imageWritableSize: ImagePlacement.writableSize(image),
@@ -140,7 +141,7 @@ import Testing
     builder.programHeaders[ImageBuilder.Index.data].p_memsz = 37 << 20
     let file = try TemporaryFile(builder.bytes)
     let image = try Image(opening: file.path)
-    var generator = SeededGenerator(state: 0x696d_6167_65)
+    var generator = SeededGenerator(seed: 0x696d_6167_65)
     for _ in 0..<30 {
       let demands = MachineLayout.Demands.random(
         linkBase: image.base, imageSize: image.size, imageWritableSize: ImagePlacement.writableSize(image),

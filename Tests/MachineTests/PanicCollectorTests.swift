@@ -1,6 +1,7 @@
 import CKVM
 import KVM
 import MachineABI
+import SeededRandom
 import Testing
 
 @testable import Machine
@@ -144,7 +145,7 @@ import Testing
   /// Memory full of pointers into itself and into the image, followed from everywhere.
   @Test func forgedMemory() throws {
     let guest = try Guest()
-    var generator = SeededGenerator(state: 0x666f_7267_6564)
+    var generator = SeededGenerator(seed: 0x666f_7267_6564)
     let region = guest.layout.stackBase..<guest.layout.stackBase + 0x2000
     for address in stride(from: region.lowerBound, to: region.upperBound, by: 8) {
       let word: UInt64

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// A recorded trace, and what a crash during it may leave on the device.
 ///
 /// What was flushed is there. Of what was written since, any sectors are, written in any order.

@@ -1,3 +1,4 @@
+import SeededRandom
 import Storage
 
 /// What a store is compared with.

@@ -1,5 +1,6 @@
 import CLinux
 import MachineABI
+import SeededRandom
 import Testing
 
 @testable import Virtio

@@ -1,4 +1,5 @@
 import MachineABI
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -162,7 +163,7 @@ import Testing
 
   /// Who finds the queue full waits for its turn; the device ends requests in any order.
   @Test(arguments: 0..<4) func fullQueue(seed: UInt64) async throws {
-    var random = SeededGenerator(state: seed)
+    var random = SeededGenerator(seed: seed)
     let disk = FakeDisk(sectors: 256, features: [VIRTIO_BLK_F_SIZE_MAX]) { $0.size_max = 1024 }
     disk.device.largestQueue = 16
     let driver = try Self.open(disk)

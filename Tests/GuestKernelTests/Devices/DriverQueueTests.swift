@@ -1,4 +1,5 @@
 import MachineABI
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -75,7 +76,7 @@ private final class QueueBox {
   /// A working device, in random order, against a model; long enough for the indices to wrap around.
   @Test(arguments: [(UInt16(4), true, 70_000), (128, true, 70_000), (16, false, 5_000)])
   func workingDevice(size: UInt16, usesEventIndex: Bool, steps: Int) throws {
-    var random = SeededGenerator(state: UInt64(size))
+    var random = SeededGenerator(seed: UInt64(size))
     let queue = QueueBox(size: size, usesEventIndex: usesEventIndex)
     let device = FakeDevice()
     device.attach(queue.queue)
@@ -168,7 +169,7 @@ private final class QueueBox {
 
   /// Whatever is in the device area, only requests in flight come out of it, each once.
   @Test(arguments: 0..<20) func randomUsedRings(seed: UInt64) {
-    var random = SeededGenerator(state: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<500 {
       let queue = QueueBox(size: 8, usesEventIndex: Bool.random(using: &random))
       let device = FakeDevice()

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import GuestKernel
@@ -53,7 +54,7 @@ import Testing
 
   /// Whatever arrives, nothing is lost but what malformed UTF-8 is repaired to, and pieces are no longer than they may be.
   @Test(arguments: 0..<20) func arbitraryBytes(seed: UInt64) {
-    var random = SeededGenerator(state: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<300 {
       var buffer = LineBuffer(maximumLength: Int.random(in: 1...9, using: &random), isTerminal: false)
       let bytes = (0..<60).map { _ in
