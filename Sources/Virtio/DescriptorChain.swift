@@ -1,13 +1,18 @@
 import MachineABI
 
 /// A chain of descriptors that the driver made available: one request (virtio-1.2 §2.7.4.2).
+///
+/// A device that takes many uses one value for all of them: once its arrays are long enough, a chain costs no allocation.
 public struct DescriptorChain {
   /// The index of the chain's first descriptor, by which it is given back.
-  public let head: UInt16
+  public private(set) var head: UInt16 = 0
   /// What the device may read, in order. Guest memory: it may change at any time; read once, then check. None is empty.
-  public let readable: [UnsafeRawBufferPointer]
+  public private(set) var readable: [UnsafeRawBufferPointer] = []
   /// What the device may write, in order. None is empty.
-  public let writable: [UnsafeMutableRawBufferPointer]
+  public private(set) var writable: [UnsafeMutableRawBufferPointer] = []
+
+  /// No chain yet.
+  public init() {}
 }
 
 /// What the driver did against the specification.
@@ -19,7 +24,7 @@ extension DescriptorChain {
   /// "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total" (virtio-1.2 §2.7.5.2).
   private static let lengthLimit: UInt64 = 1 << 32
 
-  /// Reads the chain that begins at `head`, each descriptor once, and checks all of it.
+  /// Becomes the chain that begins at `head`: reads each descriptor once, and checks all of it.
   ///
   /// An empty buffer is taken as no buffer: the specification has no lower limit for `len` (virtio-1.2 §2.7.5), and no
   /// byte of it is ever touched, so its address does not matter. It counts for the length of the chain like any other,
@@ -28,9 +33,12 @@ extension DescriptorChain {
   /// - Parameters:
   ///   - head: below the queue's size.
   ///   - allowsIndirect: whether VIRTIO_F_INDIRECT_DESC was negotiated.
-  init(head: UInt16, in rings: VirtqueueRings, memory: GuestRegions, allowsIndirect: Bool) throws(ProtocolBreach) {
-    var readable: [UnsafeRawBufferPointer] = []
-    var writable: [UnsafeMutableRawBufferPointer] = []
+  mutating func read(
+    head: UInt16, in rings: VirtqueueRings, memory: borrowing GuestRegions, allowsIndirect: Bool
+  ) throws(ProtocolBreach) {
+    self.head = head
+    readable.removeAll(keepingCapacity: true)
+    writable.removeAll(keepingCapacity: true)
     // Invariant: `table` has `entries` descriptors in guest memory, and `index` is below `entries`.
     var table = rings.descriptors
     var entries = UInt32(rings.size)
@@ -94,8 +102,5 @@ extension DescriptorChain {
       index = UInt32(descriptor.next)
       guard index < entries else { throw ProtocolBreach(reason: "next descriptor outside its table") }
     }
-    self.head = head
-    self.readable = readable
-    self.writable = writable
   }
 }

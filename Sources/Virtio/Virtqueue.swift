@@ -66,33 +66,39 @@ public final class Virtqueue {
   ///
   /// When it returns nil, the driver notifies the device of the next chain, unless this was a turn that was cut short.
   public func next() -> DescriptorChain? {
-    guard let rings, !isBroken else { return nil }
-    if taken == available, !readIndex(rings), !requestNotification(rings) { return nil }
+    var chain = DescriptorChain()
+    return takeNext(into: &chain) ? chain : nil
+  }
+
+  /// What `next` does, for a device that takes many chains: `chain` becomes the next one; false when there is none.
+  public func takeNext(into chain: inout DescriptorChain) -> Bool {
+    guard let rings, !isBroken else { return false }
+    if taken == available, !readIndex(rings), !requestNotification(rings) { return false }
     guard turnLeft > 0 else {
       isTurnCutShort = true
-      return nil
+      return false
     }
     let head = rings.availableHead(at: taken)
     guard head < rings.size else {
       fail("available head outside the table")
-      return nil
+      return false
     }
     guard !isInFlight(head) else {
       fail("head made available twice")
-      return nil
+      return false
     }
     do throws(ProtocolBreach) {
-      let chain = try DescriptorChain(head: head, in: rings, memory: memory, allowsIndirect: allowsIndirect)
-      taken &+= 1
-      turnLeft -= 1
-      setInFlight(head, true)
-      inFlight += 1
-      chainCount += 1
-      return chain
+      try chain.read(head: head, in: rings, memory: memory, allowsIndirect: allowsIndirect)
     } catch {
       fail(error.reason)
-      return nil
+      return false
     }
+    taken &+= 1
+    turnLeft -= 1
+    setInFlight(head, true)
+    inFlight += 1
+    chainCount += 1
+    return true
   }
 
   /// Runs `body`, in which `next()` gives no more chains than the queue has entries; returns whether there were more,

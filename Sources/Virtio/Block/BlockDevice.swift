@@ -24,6 +24,9 @@ public final class BlockDevice: VirtioDevice {
   private var engine: (any BlockEngine)?
   /// The requests that the engine works on, by their heads.
   private var underWay: [BlockRequest?] = []
+  /// Requests that were answered, to be used again: no more than the queue has entries.
+  private var spareRequests: [BlockRequest] = []
+  private var chain = DescriptorChain()
   private var needsHandOver = false
   private var prompt: PromptAccess
 
@@ -107,7 +110,7 @@ public final class BlockDevice: VirtioDevice {
   public func queueNotified(_ index: Int) {
     guard let queue else { return }
     prompt.begin()
-    while let chain = queue.next() { begin(chain, of: queue) }
+    while queue.takeNext(into: &chain) { begin(of: queue) }
     handOver()
     queue.notifyDriver()
   }
@@ -123,20 +126,23 @@ public final class BlockDevice: VirtioDevice {
     engine = nil
     queue = nil
     underWay = []
+    spareRequests = []
     needsHandOver = false
   }
 
   // MARK: Requests
 
-  private func begin(_ chain: DescriptorChain, of queue: Virtqueue) {
+  /// Begins with the request of the chain that was taken last.
+  private func begin(of queue: Virtqueue) {
     guard let status = BlockRequest.statusByte(of: chain) else {
       queue.fail("block request without room for its status")
       return
     }
-    let request: BlockRequest
+    let request = spareRequests.popLast() ?? BlockRequest()
     do throws(BlockRefusal) {
-      request = try BlockRequest(chain, status: status, limits: limits)
+      try request.read(chain, status: status, limits: limits)
     } catch {
+      spareRequests.append(request)
       queue.complete(head: chain.head, written: BlockRequest.refuse(chain, status: status, with: error))
       return
     }
@@ -170,6 +176,7 @@ public final class BlockDevice: VirtioDevice {
 
   private func finish(_ request: BlockRequest, _ status: Int32) {
     queue?.complete(head: request.head, written: request.answer(status))
+    spareRequests.append(request)
   }
 
   private func handOver() {

@@ -24,7 +24,8 @@ struct BlockLimits {
   static let zeroSectorLimit: UInt32 = 1 << 16
 }
 
-/// One request of the driver's, read and checked: what is left to do, and where the answer goes.
+/// One request of the driver's, read and checked: what is left to do, and where the answer goes. When it is answered it may
+/// become another, so that a request costs no allocation.
 ///
 /// All pointers are into guest memory that the chain has shown to be the device's to use until it is given back.
 final class BlockRequest {
@@ -48,15 +49,18 @@ final class BlockRequest {
     var operationLength: Int { isDeallocated ? length : min(length, BlockOperation.byteLimit) }
   }
 
-  let head: UInt16
-  let kind: Kind
-  /// The last byte of the writable buffers.
-  private let status: UnsafeMutableRawPointer
+  private(set) var head: UInt16 = 0
+  private(set) var kind = Kind.flush
+  /// The last byte of the writable buffers. Invariant: not nil once the request was read.
+  private var status: UnsafeMutableRawPointer?
   /// How many bytes the driver provides for data, before the status byte.
-  private let writableBytes: Int
+  private var writableBytes = 0
 
-  /// The data's memory, of which `firstVector` is the first that is not done with.
-  private var vectors: UnsafeMutableBufferPointer<iovec>
+  /// Room for `vectorRoom` vectors, of which those before `vectorCount` are the data's memory, and `firstVector` is the first
+  /// that is not done with.
+  private var vectors: UnsafeMutablePointer<iovec>
+  private var vectorRoom: Int
+  private var vectorCount = 0
   private var firstVector = 0
   /// How many bytes at the end of the vector `cutVector` are kept from the operation under way, for the next one.
   private var cutBytes = 0
@@ -78,14 +82,16 @@ final class BlockRequest {
   var bounce: BounceBuffer?
 
   /// The memory that is left. Nothing of it is empty.
-  var memory: UnsafeMutableBufferPointer<iovec> { UnsafeMutableBufferPointer(rebasing: vectors[firstVector...]) }
+  var memory: UnsafeMutableBufferPointer<iovec> {
+    UnsafeMutableBufferPointer(start: vectors + firstVector, count: vectorCount - firstVector)
+  }
 
   /// The front of the memory that is left, for one operation: good until progress is noted or this is asked for again.
   func memory(limit: Int) -> UnsafeMutableBufferPointer<iovec> {
     undoCut()
     var end = firstVector
     var total = 0
-    while end < vectors.count, total < limit {
+    while end < vectorCount, total < limit {
       total += vectors[end].iov_len
       end += 1
     }
@@ -93,7 +99,7 @@ final class BlockRequest {
       (cutVector, cutBytes) = (end - 1, total - limit)
       vectors[cutVector].iov_len -= cutBytes
     }
-    return UnsafeMutableBufferPointer(rebasing: vectors[firstVector..<end])
+    return UnsafeMutableBufferPointer(start: vectors + firstVector, count: end - firstVector)
   }
 
   private func undoCut() {
@@ -103,52 +109,72 @@ final class BlockRequest {
   }
 
   /// Where the status byte of a chain is; nil if the driver left no room for one (virtio-1.2 §5.2.6).
-  static func statusByte(of chain: DescriptorChain) -> UnsafeMutableRawPointer? {
-    chain.writable.last.map { $0.baseAddress! + ($0.count - 1) }
+  static func statusByte(of chain: borrowing DescriptorChain) -> UnsafeMutableRawPointer? {
+    guard let last = chain.writable.last else { return nil }
+    return last.baseAddress! + (last.count - 1)
   }
 
-  /// Reads and checks a request. Where buffers begin and end means nothing (virtio-1.2 §2.7.4.2): the first 16 readable bytes
-  /// are the header, and the last writable one is the status.
+  /// No request yet.
+  init() {
+    vectorRoom = Self.usualVectorCount
+    vectors = .allocate(capacity: vectorRoom)
+  }
+
+  /// Most requests have one buffer for their data, or a few.
+  private static let usualVectorCount = 4
+
+  deinit { vectors.deallocate() }
+
+  /// Becomes the request of a chain, which it reads and checks. Where buffers begin and end means nothing (virtio-1.2
+  /// §2.7.4.2): the first 16 readable bytes are the header, and the last writable one is the status.
   ///
   /// - Parameter status: where the chain's status byte is.
-  init(_ chain: DescriptorChain, status: UnsafeMutableRawPointer, limits: BlockLimits) throws(BlockRefusal) {
+  func read(
+    _ chain: borrowing DescriptorChain, status: UnsafeMutableRawPointer, limits: BlockLimits
+  ) throws(BlockRefusal) {
     head = chain.head
     self.status = status
-    vectors = UnsafeMutableBufferPointer(start: nil, count: 0)
-    var writableBytes = -1
-    for buffer in chain.writable { writableBytes += buffer.count }
-    self.writableBytes = writableBytes
+    vectorCount = 0
+    firstVector = 0
+    cutBytes = 0
+    offset = 0
+    remaining = 0
+    provided = 0
+    ranges.removeAll(keepingCapacity: true)
+    isWritingZeros = false
+    isFlushing = false
+    bounce = nil
+    writableBytes = -1
+    for index in chain.writable.indices { writableBytes += chain.writable[index].count }
 
-    var data = ReadableBytes(chain.readable)
+    var data = ReadableBytes(of: chain)
     var header = virtio_blk_req()
-    guard withUnsafeMutableBytes(of: &header, { data.take(into: $0) }) else { throw .failed }
+    guard withUnsafeMutableBytes(of: &header, { data.take(into: $0, from: chain) }) else { throw .failed }
     switch Int32(bitPattern: header.type) {
     case VIRTIO_BLK_T_IN:
       kind = .read
       try setPosition(header.sector, byteCount: writableBytes, limits)
-      takeVectors(chain.writable, byteCount: writableBytes)
+      takeVectors(writable: chain, byteCount: writableBytes)
     case VIRTIO_BLK_T_OUT:
       kind = .write
       // §5.2.6.2: nothing of it is written.
       if limits.isReadOnly { throw .failed }
       try setPosition(header.sector, byteCount: data.count, limits)
-      takeVectors(data.rest, byteCount: data.count)
+      takeVectors(readable: chain, behind: data)
     case VIRTIO_BLK_T_FLUSH: kind = .flush
     case VIRTIO_BLK_T_GET_ID:
       kind = .identify
-      takeVectors(chain.writable, byteCount: writableBytes)
+      takeVectors(writable: chain, byteCount: writableBytes)
       remaining = writableBytes
     case VIRTIO_BLK_T_DISCARD where limits.allowsDiscard:
       kind = .discard
-      try takeRanges(&data, limits)
+      try takeRanges(&data, of: chain, limits)
     case VIRTIO_BLK_T_WRITE_ZEROES where limits.allowsWriteZeroes:
       kind = .writeZeroes
-      try takeRanges(&data, limits)
+      try takeRanges(&data, of: chain, limits)
     default: throw .unsupported
     }
   }
-
-  deinit { vectors.deallocate() }
 
   private func setPosition(_ sector: UInt64, byteCount: Int, _ limits: BlockLimits) throws(BlockRefusal) {
     guard byteCount > 0, byteCount % BlockFile.sectorSize == 0 else { throw .failed }
@@ -159,22 +185,45 @@ final class BlockRequest {
     remaining = byteCount
   }
 
-  /// Takes the first `byteCount` bytes of `buffers` as the data's memory.
-  private func takeVectors(_ buffers: [UnsafeMutableRawBufferPointer], byteCount: Int) {
-    vectors = .allocate(capacity: buffers.count)
+  /// Takes the first `byteCount` bytes that the device may write as the data's memory.
+  private func takeVectors(writable chain: borrowing DescriptorChain, byteCount: Int) {
+    reserveVectors(chain.writable.count)
     var left = byteCount
-    var used = 0
-    for buffer in buffers where left > 0 {
+    for index in chain.writable.indices where left > 0 {
+      let buffer = chain.writable[index]
       let count = min(left, buffer.count)
-      vectors.initializeElement(at: used, to: iovec(iov_base: buffer.baseAddress!, iov_len: count))
+      appendVector(buffer.baseAddress!, count)
       left -= count
-      used += 1
     }
-    vectors = UnsafeMutableBufferPointer(start: vectors.baseAddress, count: used)
+  }
+
+  /// Takes what was not taken yet of what the device may read as the data's memory. Only for reading, whatever the type of a
+  /// vector's address: it goes to writes alone.
+  private func takeVectors(readable chain: borrowing DescriptorChain, behind data: ReadableBytes) {
+    reserveVectors(chain.readable.count)
+    for index in data.index..<chain.readable.count {
+      let buffer = chain.readable[index]
+      let skipped = index == data.index ? data.taken : 0
+      appendVector(UnsafeMutableRawPointer(mutating: buffer.baseAddress! + skipped), buffer.count - skipped)
+    }
+  }
+
+  private func reserveVectors(_ count: Int) {
+    guard count > vectorRoom else { return }
+    vectors.deallocate()
+    vectorRoom = count
+    vectors = .allocate(capacity: count)
+  }
+
+  private func appendVector(_ address: UnsafeMutableRawPointer, _ count: Int) {
+    (vectors + vectorCount).initialize(to: iovec(iov_base: address, iov_len: count))
+    vectorCount += 1
   }
 
   /// The ranges of a discard or write-zeroes request (virtio-1.2 §5.2.6, §5.2.6.2).
-  private func takeRanges(_ data: inout ReadableBytes, _ limits: BlockLimits) throws(BlockRefusal) {
+  private func takeRanges(
+    _ data: inout ReadableBytes, of chain: borrowing DescriptorChain, _ limits: BlockLimits
+  ) throws(BlockRefusal) {
     if limits.isReadOnly { throw .failed }
     let size = MemoryLayout<virtio_blk_discard_write_zeroes>.size
     guard data.count > 0, data.count % size == 0, data.count / size <= BlockLimits.rangeLimit else { throw .failed }
@@ -182,7 +231,7 @@ final class BlockRequest {
     let knownFlags = kind == .discard ? 0 : UInt32(VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
     while data.count > 0 {
       var range = virtio_blk_discard_write_zeroes()
-      guard withUnsafeMutableBytes(of: &range, { data.take(into: $0) }) else { throw .failed }
+      guard withUnsafeMutableBytes(of: &range, { data.take(into: $0, from: chain) }) else { throw .failed }
       guard range.flags & ~knownFlags == 0 else { throw .unsupported }
       guard range.num_sectors <= sectorLimit, range.sector <= limits.capacity,
         UInt64(range.num_sectors) <= limits.capacity - range.sector
@@ -246,57 +295,45 @@ final class BlockRequest {
   /// Writes the status byte; returns the used length (virtio-1.2 §2.7.8): as many bytes as were written from the first on. So
   /// the status counts only if all of the data before it was provided.
   func answer(_ status: Int32) -> UInt32 {
-    self.status.storeBytes(of: UInt8(truncatingIfNeeded: status), as: UInt8.self)
+    self.status!.storeBytes(of: UInt8(truncatingIfNeeded: status), as: UInt8.self)
     return UInt32(clamping: provided == writableBytes ? provided + 1 : provided)
   }
 
   /// The answer to a chain that was refused before it became a request.
-  static func refuse(_ chain: DescriptorChain, status: UnsafeMutableRawPointer, with refusal: BlockRefusal) -> UInt32 {
+  static func refuse(_ chain: borrowing DescriptorChain, status: UnsafeMutableRawPointer, with refusal: BlockRefusal) -> UInt32 {
     status.storeBytes(of: UInt8(truncatingIfNeeded: refusal.status), as: UInt8.self)
     return chain.writable[0].baseAddress == status ? 1 : 0
   }
 }
 
-/// Bytes that lie in several buffers, taken from the front. Each is read once.
+/// How much was taken of a chain's readable bytes, which lie in several buffers. Each is read once.
 private struct ReadableBytes {
-  private let buffers: [UnsafeRawBufferPointer]
-  private var index = 0
-  private var taken = 0
+  /// Where the next byte is: the buffer, and how many bytes of it were taken.
+  private(set) var index = 0
+  private(set) var taken = 0
   /// How many are left.
   private(set) var count = 0
 
-  init(_ buffers: [UnsafeRawBufferPointer]) {
-    self.buffers = buffers
-    for buffer in buffers { count += buffer.count }
+  init(of chain: borrowing DescriptorChain) {
+    for index in chain.readable.indices { count += chain.readable[index].count }
   }
 
-  /// Fills `target`, unless there is too little.
-  mutating func take(into target: UnsafeMutableRawBufferPointer) -> Bool {
+  /// Fills `target` with the next bytes, unless there are too few.
+  mutating func take(into target: UnsafeMutableRawBufferPointer, from chain: borrowing DescriptorChain) -> Bool {
     guard target.count <= count else { return false }
     count -= target.count
     var done = 0
     while done < target.count {
-      let step = min(target.count - done, buffers[index].count - taken)
-      (target.baseAddress! + done).copyMemory(from: buffers[index].baseAddress! + taken, byteCount: step)
+      let buffer = chain.readable[index]
+      let step = min(target.count - done, buffer.count - taken)
+      (target.baseAddress! + done).copyMemory(from: buffer.baseAddress! + taken, byteCount: step)
       done += step
       taken += step
-      if taken == buffers[index].count {
+      if taken == buffer.count {
         index += 1
         taken = 0
       }
     }
     return true
-  }
-
-  /// What is left. Only for reading, whatever its type: it goes into the `iovec`s of writes.
-  var rest: [UnsafeMutableRawBufferPointer] {
-    var rest: [UnsafeMutableRawBufferPointer] = []
-    for (position, buffer) in buffers[index...].enumerated() {
-      let skipped = position == 0 ? taken : 0
-      rest.append(
-        UnsafeMutableRawBufferPointer(
-          start: UnsafeMutableRawPointer(mutating: buffer.baseAddress! + skipped), count: buffer.count - skipped))
-    }
-    return rest
   }
 }
