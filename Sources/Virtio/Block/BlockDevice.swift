@@ -176,6 +176,7 @@ public final class BlockDevice: VirtioDevice {
 
   private func finish(_ request: BlockRequest, _ status: Int32) {
     queue?.complete(head: request.head, written: request.answer(status))
+    request.bounce = nil
     spareRequests.append(request)
   }
 

@@ -300,7 +300,9 @@ final class BlockRequest {
   }
 
   /// The answer to a chain that was refused before it became a request.
-  static func refuse(_ chain: borrowing DescriptorChain, status: UnsafeMutableRawPointer, with refusal: BlockRefusal) -> UInt32 {
+  static func refuse(_ chain: borrowing DescriptorChain, status: UnsafeMutableRawPointer, with refusal: BlockRefusal)
+    -> UInt32
+  {
     status.storeBytes(of: UInt8(truncatingIfNeeded: refusal.status), as: UInt8.self)
     return chain.writable[0].baseAddress == status ? 1 : 0
   }

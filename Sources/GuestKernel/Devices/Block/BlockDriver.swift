@@ -10,6 +10,8 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
   /// The parts of requests that are not data, one `Slot` for each descriptor that may head a request. The memory of those
   /// that never do is never touched.
   private let slots: UnsafeMutableRawPointer
+  /// Where a request's segments are put together: room for as many as one has, made once instead of cleared every time.
+  private let segments: UnsafeMutableBufferPointer<DriverQueue.Segment>
   /// Transfers with parts that found no room in the queue, first come, first served.
   private var firstWaiting: BlockTransfer?
   private var lastWaiting: BlockTransfer?
@@ -53,6 +55,8 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
     self.geometry = geometry
     requests = .allocate(capacity: Int(queueSize))
     slots = .allocate(byteCount: Int(queueSize) * Slot.size, alignment: Slot.size)
+    segments = .allocate(capacity: BlockGeometry.segmentLimit + 2)
+    segments.initialize(repeating: DriverQueue.Segment(address: 0, byteCount: 0, isWritable: false))
     super.init(registers: registers, features: features, queueSize: queueSize)
   }
 
@@ -60,6 +64,7 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
   deinit {
     requests.deallocate()
     slots.deallocate()
+    segments.deallocate()
   }
 
   /// Does something with the device, and returns when the device is done with it, however the task may be cancelled: until
@@ -101,12 +106,9 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
   private func send(_ part: BlockPart, of transfer: BlockTransfer) -> Bool {
     let slot = slots + Int(queue.nextHead) * Slot.size
     let slotAddress = UInt64(UInt(bitPattern: slot))
-    var segments = InlineArray<16, DriverQueue.Segment>(
-      repeating: DriverQueue.Segment(address: 0, byteCount: 0, isWritable: false))
     var count = 0
     func append(_ address: UInt64, _ byteCount: Int, isWritable: Bool) {
-      segments[count] = DriverQueue.Segment(
-        address: address, byteCount: UInt32(byteCount), isWritable: isWritable)
+      segments[count] = DriverQueue.Segment(address: address, byteCount: UInt32(byteCount), isWritable: isWritable)
       count += 1
     }
 
@@ -135,7 +137,7 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
           sector: sector, num_sectors: UInt32(part.byteCount / BlockGeometry.sectorSize), flags: 0))
     }
     slot.storeBytes(of: Slot.noStatus, toByteOffset: Slot.status, as: UInt8.self)
-    guard let head = queue.add(segments.span.extracting(first: count)) else { return false }
+    guard let head = queue.add(UnsafeBufferPointer(rebasing: segments[..<count]).span) else { return false }
     (requests + Int(head)).initialize(to: Request(transfer: transfer, part: part))
     transfer.wasSent(part)
     return true

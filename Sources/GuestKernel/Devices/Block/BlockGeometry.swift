@@ -4,7 +4,7 @@ import MachineABI
 struct BlockGeometry: Equatable {
   /// A request's unit, whatever the device's own sectors are (virtio-1.2 §5.2.4).
   static var sectorSize: UInt64 { UInt64(VIRTIO_BLK_SECTOR_SIZE) }
-  /// Data segments in one request at most: the driver's own limit, for requests of bounded size on the stack.
+  /// Data segments in one request at most: the driver's own limit, which bounds the room that it keeps for one.
   static var segmentLimit: Int { 14 }
   /// Bytes in one request at most: the driver's own limit. The whole chain must stay below 2^32 (virtio-1.2 §2.7.5).
   static var requestLimit: UInt64 { 1 << 30 }
