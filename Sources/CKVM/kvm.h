@@ -30,6 +30,10 @@ static const unsigned long kvm_get_tsc_khz = KVM_GET_TSC_KHZ;
 static const unsigned long kvm_get_device_attr = KVM_GET_DEVICE_ATTR;
 static const unsigned long kvm_signal_msi = KVM_SIGNAL_MSI;
 static const unsigned long kvm_ioeventfd_register = KVM_IOEVENTFD;
+static const unsigned long kvm_create_irqchip = KVM_CREATE_IRQCHIP;
+static const unsigned long kvm_create_pit2 = KVM_CREATE_PIT2;
+static const unsigned long kvm_set_tss_address = KVM_SET_TSS_ADDR;
+static const unsigned long kvm_irq_line = KVM_IRQ_LINE;
 
 // struct kvm_run is a header with a union behind it.
 static inline uint8_t *kvm_run_immediate_exit(struct kvm_run *run) { return &run->immediate_exit; }
@@ -41,6 +45,14 @@ static inline uint64_t kvm_run_mmio_data(const struct kvm_run *run) {
   memcpy(&data, run->mmio.data, sizeof data);
   return data;
 }
+static inline void kvm_run_set_mmio_data(struct kvm_run *run, uint64_t data) {
+  memcpy(run->mmio.data, &data, sizeof data);
+}
+static inline uint16_t kvm_run_port(const struct kvm_run *run) { return run->io.port; }
+static inline uint8_t kvm_run_port_is_write(const struct kvm_run *run) { return run->io.direction == KVM_EXIT_IO_OUT; }
+static inline uint8_t kvm_run_port_width(const struct kvm_run *run) { return run->io.size; }
+static inline uint32_t kvm_run_port_count(const struct kvm_run *run) { return run->io.count; }
+static inline uint64_t kvm_run_port_data_offset(const struct kvm_run *run) { return run->io.data_offset; }
 static inline uint32_t kvm_run_internal_suberror(const struct kvm_run *run) { return run->internal.suberror; }
 static inline uint64_t kvm_run_entry_failure(const struct kvm_run *run) {
   return run->fail_entry.hardware_entry_failure_reason;
@@ -57,6 +69,11 @@ struct msr_list {
 
 // The flags of struct kvm_ioeventfd are shifts of an enumeration's members.
 static const uint32_t kvm_ioeventfd_datamatch = KVM_IOEVENTFD_FLAG_DATAMATCH;
+
+// The interrupt's number is in an anonymous union of struct kvm_irq_level.
+static inline struct kvm_irq_level kvm_interrupt_level(uint32_t line, uint32_t level) {
+  return (struct kvm_irq_level){.irq = line, .level = level};
+}
 
 enum { lapic_state_size = sizeof(struct kvm_lapic_state) };
 

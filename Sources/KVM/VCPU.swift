@@ -34,6 +34,10 @@ public struct VCPU: ~Copyable {
       let access = MMIOAccess(
         address: kvm_run_mmio_address(run), byteCount: Int(kvm_run_mmio_length(run)), data: kvm_run_mmio_data(run))
       return kvm_run_mmio_is_write(run) != 0 ? .mmioWrite(access) : .mmioRead(access)
+    case KVM_EXIT_IO:
+      return .port(
+        PortAccess(
+          port: kvm_run_port(run), width: Int(kvm_run_port_width(run)), isWrite: kvm_run_port_is_write(run) != 0))
     case KVM_EXIT_INTR: return .interrupted
     case KVM_EXIT_SHUTDOWN: return .shutdown
     case KVM_EXIT_FAIL_ENTRY: return .entryFailed(reason: kvm_run_entry_failure(run))
@@ -46,6 +50,21 @@ public struct VCPU: ~Copyable {
   /// `immediate_exit`). It stays valid as long as this value lives.
   public var immediateExitFlag: UnsafeMutablePointer<UInt8> {
     kvm_run_immediate_exit(shared)
+  }
+
+  /// What the guest's read gets when it goes on. To be set before `run()` is called again, after an `mmioRead` exit.
+  public func answerMMIORead(_ data: UInt64) {
+    kvm_run_set_mmio_data(shared, data)
+  }
+
+  /// The bytes that went out of the ports, or what is to be read from them, after a `port` exit: the access's width, as
+  /// many times as the guest repeats it (KVM API, 5, `io`). Valid until `run()` is called again.
+  public var portData: UnsafeMutableRawBufferPointer {
+    // KVM puts them into a page of the mapping that it shares with us.
+    let offset = Int(kvm_run_port_data_offset(shared))
+    let count = Int(kvm_run_port_width(shared)) * Int(kvm_run_port_count(shared))
+    precondition(offset >= 0 && offset <= mapping.byteCount && count <= mapping.byteCount - offset)
+    return UnsafeMutableRawBufferPointer(start: mapping.baseAddress + offset, count: count)
   }
 
   // MARK: State
@@ -143,6 +162,8 @@ public enum VCPUExit {
   case mmioWrite(MMIOAccess)
   /// The guest read where there is no memory; it gets zeros unless something else is put into `kvm_run`.
   case mmioRead(MMIOAccess)
+  /// The guest accessed I/O ports; the bytes are `VCPU.portData`.
+  case port(PortAccess)
   /// A signal, or a set `immediateExitFlag`.
   case interrupted
   /// The guest touched memory whose host side does not allow it: a write to what is mapped read-only, or a file that has
@@ -166,4 +187,13 @@ public struct MMIOAccess {
   public let byteCount: Int
   /// What was written, in the low bytes.
   public let data: UInt64
+}
+
+/// An access to I/O ports.
+public struct PortAccess {
+  /// The first port's address.
+  public let port: UInt16
+  /// Bytes at once: 1, 2 or 4.
+  public let width: Int
+  public let isWrite: Bool
 }

@@ -32,6 +32,29 @@ public struct VirtualMachine: ~Copyable, Sendable {
     try enable(kvm_capability_with_argument(UInt32(KVM_CAP_SPLIT_IRQCHIP), pins), "KVM_CAP_SPLIT_IRQCHIP")
   }
 
+  /// Puts a PC's whole interrupt hardware into the kernel: two PICs, an IOAPIC, the local APICs (KVM API, 4.24
+  /// KVM_CREATE_IRQCHIP), and its interval timer (4.71 KVM_CREATE_PIT2). For guests that are not ours.
+  ///
+  /// - Parameter taskStateAddress: guest-physical, of three pages below 4 GiB without a memory slot, which KVM needs on
+  ///   Intel's processors (KVM API, 4.36 KVM_SET_TSS_ADDR).
+  public func createPCInterruptControllers(taskStateAddress: UInt32) throws(SystemCallError) {
+    _ = try valueOrErrno(
+      "KVM_SET_TSS_ADDR", linux_ioctl(file.rawValue, kvm_set_tss_address, UInt(taskStateAddress)))
+    _ = try valueOrErrno("KVM_CREATE_IRQCHIP", linux_ioctl(file.rawValue, kvm_create_irqchip, 0))
+    var timer = kvm_pit_config()
+    // The speaker's port is the timer's as well: without a speaker of our own, the kernel answers for it.
+    timer.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)
+    _ = try valueOrErrno("KVM_CREATE_PIT2", linux_ioctl_pointer(file.rawValue, kvm_create_pit2, &timer))
+  }
+
+  /// An interrupt line of the PC's, for use on any thread. The caller sees to it that it is not used when this machine is
+  /// gone.
+  ///
+  /// - Parameter number: 0 to 15, as the PICs number them; IOAPIC pins of the same numbers get it as well.
+  public func interruptLine(_ number: UInt32) -> InterruptLine {
+    InterruptLine(virtualMachine: file.rawValue, number: number)
+  }
+
   /// What interrupts the guest, on any thread. The caller sees to it that it is not used when this machine is gone.
   public var messageSender: InterruptMessageSender { InterruptMessageSender(virtualMachine: file.rawValue) }
 

@@ -72,7 +72,9 @@ public struct Machine: ~Copyable {
     guard configuration.memorySize >= image.note.minimum_memory else {
       throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
     }
-    let devices = try AttachedDevices(image.devices, configuration)
+    let devices = try AttachedDevices(
+      image.devices, configuration.blockDevices, consoleInput: configuration.consoleInput,
+      consoleOutput: configuration.consoleDescriptor)
     let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
     let layout = try MachineLayout(Self.demands(configuration, image, entropy))
     let placement = ImagePlacement(image, layout)
@@ -117,10 +119,15 @@ public struct Machine: ~Copyable {
     timeline.mark(.registers)
 
     if let registers {
+      let sender = virtualMachine.messageSender
       bus = devices.makeBus(
-        registers: registers, memory: placement.deviceRegions(image, in: memory), sender: virtualMachine.messageSender,
-        writeEvents: virtualMachine.writeEvents,
-        stopFlag: vcpu.immediateExitFlag)
+        registers: registers, memory: placement.deviceRegions(image, in: memory),
+        // It fails only for a machine without a local APIC; a guest that misses an interrupt hurts itself alone.
+        interrupt: { index in
+          let vector = DeviceBus.vector(index)
+          return { try? sender.send(vector: vector) }
+        },
+        writeEvents: virtualMachine.writeEvents, stopFlag: vcpu.immediateExitFlag)
     } else {
       bus = nil
     }
@@ -284,6 +291,8 @@ public struct Machine: ~Copyable {
         return .panicked(
           try collector.collect(
             .controlPageMisuse(offset: offset, byteCount: access.byteCount, isWrite: false), vcpu, memory))
+      case .port:
+        return .unexpectedExit(UInt32(KVM_EXIT_IO))
       case .interrupted:
         if stopFlag.pointee != 0 { return .stopped }
       case .memoryFault:
@@ -319,7 +328,7 @@ public struct Machine: ~Copyable {
 }
 
 /// Runs `body`, turning a failed system call into a `MachineError`.
-private func orMachineError<Result: ~Copyable>(
+func orMachineError<Result: ~Copyable>(
   _ body: () throws(SystemCallError) -> Result
 ) throws(MachineError) -> Result {
   do throws(SystemCallError) {

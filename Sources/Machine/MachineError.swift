@@ -14,6 +14,8 @@ public enum MachineError: Error {
   case argumentsTooLong(Int)
   /// The devices are not those that the image declares, or one's file cannot serve.
   case device(AttachmentError)
+  /// A Linux kernel cannot have the machine that was asked for.
+  case linux(LinuxError)
   /// A system call failed.
   case system(SystemCallError)
 
@@ -31,6 +33,7 @@ public enum MachineError: Error {
     case .argumentsTooLong(let size):
       "the arguments take \(size) bytes; expected at most \(Machine.argumentLimit)"
     case .device(let error): error.description
+    case .linux(let error): error.description
     case .system(let error): error.description
     }
   }

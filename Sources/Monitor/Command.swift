@@ -52,6 +52,8 @@ enum Command: Equatable {
         }
         options.blockDevices.append(attachment)
       case "--report": options.reportPath = try value("a file's path, or - for standard error")
+      case "--initrd": options.initrdPath = try value("a file's path")
+      case "--cmdline": options.kernelCommandLine = try value("a kernel's command line")
       case "--no-aslr": options.randomizesAddresses = false
       case "--help", "-h": if inline == nil { return .help(.run) }
       case "--version", "-V": if inline == nil { return .version }

@@ -24,16 +24,20 @@ struct RunCommand {
     // Before anything is run, so that a path that cannot be written costs nobody a finished run.
     let report = try openReport()
     timeline.mark(.options)
+    if options.isForLinux { return try runLinux(report: report, timeline) }
     let image: Image
     do throws(ImageError) {
       image = try Image(opening: options.imagePath)
     } catch {
-      throw .image(error)
+      // Only a file that is no image is looked at a second time.
+      guard error.kind == .notAcceptable, LinuxKernel.isMeant(by: options.imagePath) else { throw .image(error) }
+      return try runLinux(report: report, timeline)
     }
     timeline.mark(.openImage)
-    let configuration = MachineConfiguration(
-      arguments: options.arguments, memorySize: options.memorySize, randomizesAddresses: options.randomizesAddresses,
+    var configuration = MachineConfiguration(
+      arguments: options.arguments, randomizesAddresses: options.randomizesAddresses,
       blockDevices: options.blockDevices)
+    if let memorySize = options.memorySize { configuration.memorySize = memorySize }
     var machine = try Machine(configuration, image: image, timeline: &timeline)
     StopSignals.handle(settingFlag: machine.stopFlag)
     defer { StopSignals.forgetFlag() }
@@ -47,9 +51,6 @@ struct RunCommand {
     if case .panicked(let panic) = outcome {
       StandardError.write("needletail: \(PanicReport.text(panic, machine, image: image))")
     }
-    if case .unexpectedExit(let reason) = outcome {
-      StandardError.write("needletail: KVM_RUN: unexpected exit reason \(reason)\n")
-    }
     if let report {
       let marks = machine.milestones()
       timeline.mark(.enterGuest, at: marks[0])
@@ -62,7 +63,7 @@ struct RunCommand {
           outcome: outcome, exitStatus: status.code, exits: machine.exits,
           devices: machine.deviceActivity,
           timeStampCounterKHz: machine.timeStampCounterKHz, imagePath: options.imagePath,
-          memorySize: options.memorySize),
+          memorySize: configuration.memorySize),
         to: report)
     }
     // The machine is closed on the way out rather than left to the end of the process: that is some 40 µs faster, because
@@ -70,8 +71,12 @@ struct RunCommand {
     return status
   }
 
-  private func status(of outcome: MachineOutcome) -> ExitStatus {
-    switch outcome {
+  /// The exit status that tells of an outcome, and a line if there is something else to be told.
+  func status(of outcome: MachineOutcome) -> ExitStatus {
+    if case .unexpectedExit(let reason) = outcome {
+      StandardError.write("needletail: KVM_RUN: unexpected exit reason \(reason)\n")
+    }
+    return switch outcome {
     case .exited(let code): ExitStatus(code: Int32(code))
     case .panicked: .guestPanic
     case .stopped: .stopped(by: StopSignals.received)
@@ -90,7 +95,7 @@ struct RunCommand {
     return descriptor
   }
 
-  private func write(_ report: RunReport, to descriptor: Int32) throws(MachineError) {
+  func write(_ report: RunReport, to descriptor: Int32) throws(MachineError) {
     var json = report.json()
     let error: SystemCallError? = json.withUTF8 { bytes in
       do throws(SystemCallError) {
@@ -104,7 +109,7 @@ struct RunCommand {
   }
 
   /// How long it took from the spawning process's call to main, if the environment says when that was.
-  private static func processStart(at start: UInt64, khz: Int) -> UInt64? {
+  static func processStart(at start: UInt64, khz: Int) -> UInt64? {
     guard let text = getenv("NEEDLETAIL_SPAWN_NS"), let spawned = UInt64(String(cString: text)) else { return nil }
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)

@@ -2,26 +2,33 @@ import KVM
 import MachineABI
 import Virtio
 
-/// The devices that an image declares, matched with what the machine's configuration has for them.
+/// The devices that an image declares, or a Linux machine has, matched with what the machine's configuration has for them.
 struct AttachedDevices {
   private let declared: [DeclaredDevice]
-  private let configuration: MachineConfiguration
+  private let consoleInput: Int32
+  private let consoleOutput: Int32
   /// Those that are made already, because their files were to be opened before anything else.
   private let blockDevices: [BlockDevice]
-  private let loop = DeviceLoop()
+  /// What all of them share.
+  let loop = DeviceLoop()
 
   /// Opens every file that the image's block devices are to be.
   ///
+  /// - Parameters:
+  ///   - attachments: the files, by the devices' names.
+  ///   - consoleInput, consoleOutput: a console device's.
   /// - Throws: `MachineError.device` for a device that is declared and not attached, or attached and not declared.
-  init(_ declared: [DeclaredDevice], _ configuration: MachineConfiguration) throws(MachineError) {
-    for attachment in configuration.blockDevices {
+  init(
+    _ declared: [DeclaredDevice], _ attachments: [BlockAttachment], consoleInput: Int32, consoleOutput: Int32
+  ) throws(MachineError) {
+    for attachment in attachments {
       guard declared.contains(where: { $0.kind == .block && $0.name == attachment.name }) else {
         throw .device(.undeclared(attachment.name, declared: declared))
       }
     }
     var blockDevices: [BlockDevice] = []
     for device in declared where device.kind == .block {
-      guard let attachment = configuration.blockDevices.first(where: { $0.name == device.name }) else {
+      guard let attachment = attachments.first(where: { $0.name == device.name }) else {
         throw .device(.missing(device.name))
       }
       do throws(BlockFileError) {
@@ -33,7 +40,8 @@ struct AttachedDevices {
       }
     }
     self.declared = declared
-    self.configuration = configuration
+    self.consoleInput = consoleInput
+    self.consoleOutput = consoleOutput
     self.blockDevices = blockDevices
   }
 
@@ -63,10 +71,10 @@ struct AttachedDevices {
   /// - Parameters:
   ///   - registers: one page for each device.
   ///   - stopFlag: see `ConsoleDevice`.
-  ///   - memory, sender, writeEvents: see `DeviceBus`.
+  ///   - memory, interrupt, writeEvents: see `DeviceBus`.
   func makeBus(
-    registers: consuming MemoryMapping, memory: GuestRegions, sender: InterruptMessageSender, writeEvents: WriteEvents,
-    stopFlag: UnsafePointer<UInt8>
+    registers: consuming MemoryMapping, memory: GuestRegions, interrupt: (_ device: Int) -> () -> Void,
+    writeEvents: WriteEvents, stopFlag: UnsafePointer<UInt8>
   ) -> DeviceBus {
     var console: ConsoleDevice?
     var unusedBlockDevices = blockDevices[...]
@@ -76,7 +84,7 @@ struct AttachedDevices {
       case .block: device = unusedBlockDevices.removeFirst()
       case .console:
         let made = ConsoleDevice(
-          input: configuration.consoleInput, output: configuration.consoleDescriptor, loop: loop, stopFlag: stopFlag)
+          input: consoleInput, output: consoleOutput, loop: loop, stopFlag: stopFlag)
         console = made
         device = made
       case .entropy: device = EntropyDevice()
@@ -84,7 +92,7 @@ struct AttachedDevices {
       return DeviceBus.Device(declaration: declared, device: device)
     }
     return DeviceBus(
-      devices, console: console, loop: loop, registers: registers, memory: memory, sender: sender,
+      devices, console: console, loop: loop, registers: registers, memory: memory, interrupt: interrupt,
       writeEvents: writeEvents)
   }
 }

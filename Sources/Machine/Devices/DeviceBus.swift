@@ -25,20 +25,20 @@ final class DeviceBus {
   ///   - devices: in the order of their register pages.
   ///   - registers: one page for each device.
   ///   - memory: what the devices may reach. It stays mapped until `end()` has returned.
-  ///   - sender, writeEvents: usable until `end()` has returned.
+  ///   - interrupt: gives, for the device at an index, what interrupts the guest for it; usable until `end()` has
+  ///     returned.
+  ///   - writeEvents: usable until `end()` has returned.
   init(
     _ devices: [Device], console: ConsoleDevice?, loop: DeviceLoop, registers: consuming MemoryMapping,
-    memory: GuestRegions, sender: InterruptMessageSender, writeEvents: WriteEvents
+    memory: GuestRegions, interrupt: (_ device: Int) -> () -> Void, writeEvents: WriteEvents
   ) {
     precondition(registers.byteCount == devices.count * pageSize)
     declarations = devices.map { $0.declaration }
     let base = registers.baseAddress
     transports = devices.enumerated().map { index, attached in
-      let vector = Self.vector(index)
       let transport = MMIOTransport(
         device: attached.device, registers: base + index * pageSize, memory: memory,
-        // It fails only for a machine without a local APIC; a guest that misses an interrupt hurts itself alone.
-        interrupt: { try? sender.send(vector: vector) })
+        interrupt: interrupt(index))
       if let console, attached.device === console {
         // A cycle, which `end()` breaks.
         console.configurationChanged = { transport.configurationChanged() }
@@ -65,10 +65,10 @@ final class DeviceBus {
   ///
   /// - Parameters:
   ///   - offset: from the first device's page; inside the pages.
-  ///   - page: the guest may change it meanwhile.
-  func write(_ access: MMIOAccess, offset: UInt64, posted page: UnsafeMutablePointer<SharedPage>) {
+  ///   - page: the guest may change it meanwhile. Nil for a guest that posts no writes.
+  func write(_ access: MMIOAccess, offset: UInt64, posted page: UnsafeMutablePointer<SharedPage>?) {
     loop.withLock {
-      writePosted(page)
+      if let page { writePosted(page) }
       write(offset: Int(offset), data: access.data, byteCount: access.byteCount)
       if offset % UInt64(pageSize) == UInt64(VIRTIO_MMIO_QUEUE_NOTIFY) {
         considerQueue(

@@ -48,6 +48,7 @@ public struct RunReport {
       report.object("exits") { counts in
         counts.member("mmio_write", exits.mmioWrites)
         counts.member("mmio_read", exits.mmioReads)
+        counts.member("port", exits.portAccesses)
         counts.member("interrupted", exits.interruptions)
         counts.member("other", exits.others)
         counts.member("total", exits.total)

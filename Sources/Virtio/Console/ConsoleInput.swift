@@ -3,8 +3,9 @@ import KVM
 
 /// Where a console's input comes from: any descriptor, read without ever waiting and without changing its flags, which
 /// belong to everybody who has it open.
-struct ConsoleInput: ~Copyable {
-  enum Reading: Equatable {
+public struct ConsoleInput: ~Copyable {
+  /// What came of reading.
+  public enum Reading: Equatable {
     /// So many bytes, at least one.
     case bytes(Int)
     /// Nothing yet.
@@ -32,13 +33,16 @@ struct ConsoleInput: ~Copyable {
   /// keep the monitor in one system call for seconds.
   static let readLimit = 64 << 10
 
-  let descriptor: Int32
+  public let descriptor: Int32
   private var way: Way = .withoutWaiting
   private var ownOpening: FileDescriptor?
   /// A byte that is set when the machine is to stop. Invariant: it stays valid as long as this value lives.
   private let stopFlag: UnsafePointer<UInt8>
 
-  init(descriptor: Int32, stopFlag: UnsafePointer<UInt8>) {
+  /// - Parameters:
+  ///   - descriptor: stays the caller's.
+  ///   - stopFlag: a byte that is set when the machine is to stop, valid as long as this value lives.
+  public init(descriptor: Int32, stopFlag: UnsafePointer<UInt8>) {
     self.descriptor = descriptor
     self.stopFlag = stopFlag
   }
@@ -48,7 +52,7 @@ struct ConsoleInput: ~Copyable {
 
   /// From here on takes the file for one that epoll does not wait for, because it is always readable (epoll_ctl(2), EPERM);
   /// false if it was that already.
-  mutating func readAtOnce() -> Bool {
+  public mutating func readAtOnce() -> Bool {
     guard way != .atOnce else { return false }
     way = .atOnce
     return true
@@ -57,7 +61,7 @@ struct ConsoleInput: ~Copyable {
   /// Reads what is there, as far as there is room.
   ///
   /// - Parameter buffers: at least one byte in all.
-  mutating func read(into buffers: [UnsafeMutableRawBufferPointer]) -> Reading {
+  public mutating func read(into buffers: [UnsafeMutableRawBufferPointer]) -> Reading {
     var vectors = IOVectors(byteLimit: Self.readLimit)
     for buffer in buffers { vectors.append(UnsafeRawBufferPointer(buffer)) }
     while true {
