@@ -1,7 +1,8 @@
 import MachineABI
 
-/// A kernel's command line: what the user gave, and the words by which Linux's virtio-mmio driver learns of devices
-/// (Linux, drivers/virtio/virtio_mmio.c, "Devices via command line").
+/// A kernel's command line: what the user gave; and, if that turns ACPI off, the words by which Linux's virtio-mmio driver
+/// then learns of devices (Linux, drivers/virtio/virtio_mmio.c, "Devices via command line"). Not every kernel is built to
+/// look at those (Debian's are not), and one that does would find the devices a second time.
 struct LinuxCommandLine: Equatable {
   /// The most bytes that Linux looks at, without the terminator (COMMAND_LINE_SIZE, arch/x86/include/asm/setup.h).
   static let limit = 2047
@@ -10,36 +11,35 @@ struct LinuxCommandLine: Equatable {
 
   /// - Parameter deviceCount: up to as many as there are `LinuxMemoryMap.deviceLines`.
   init(_ given: String, deviceCount: Int) throws(LinuxError) {
-    var words = ""
-    for index in 0..<deviceCount {
-      let address = LinuxMemoryMap.deviceRegisters + UInt64(index * pageSize)
-      words += " virtio_mmio.device=\(pageSize >> 10)K@\(address.hexadecimal):\(LinuxMemoryMap.deviceLines[index])"
+    let words = Self.words(of: given[...])
+    // Behind "--" words are for the first process.
+    let forKernel = words.prefix { $0 != "--" }
+    var devices = ""
+    if forKernel.contains("acpi=off") {
+      for index in 0..<deviceCount {
+        let address = LinuxMemoryMap.deviceRegisters + UInt64(index * pageSize)
+        devices += " virtio_mmio.device=\(pageSize >> 10)K@\(address.hexadecimal):\(LinuxMemoryMap.deviceLines[index])"
+      }
     }
-    // Behind "--" words are for the first process, so those of the devices come before.
-    var before = given[...], behind = given[given.endIndex...]
-    if let separator = Self.separator(in: given) {
-      before = given[..<separator]
-      behind = given[separator...]
-    }
-    let size = given.utf8.count + words.utf8.count
-    guard size <= Self.limit else { throw .commandLineTooLong(size, ofDevices: words.utf8.count) }
-    text = before + words + behind
+    let size = given.utf8.count + devices.utf8.count
+    guard size <= Self.limit else { throw .commandLineTooLong(size, ofDevices: devices.utf8.count) }
+    let end = forKernel.last?.endIndex ?? given.startIndex
+    text = given[..<end] + devices + given[end...]
   }
 
-  /// Where the part for the first process begins, with the space before it: at a "--" that is a word and not quoted
-  /// (Linux, kernel/params.c, `parse_args`).
-  private static func separator(in text: String) -> String.Index? {
-    let bytes = text.utf8
+  /// Words stand between spaces that are not quoted (Linux, lib/cmdline.c, `next_arg`).
+  private static func words(of text: Substring) -> [Substring] {
+    var words: [Substring] = []
     var isQuoted = false
-    var index = bytes.startIndex
-    while index < bytes.endIndex {
-      if bytes[index] == UInt8(ascii: "\"") { isQuoted.toggle() }
-      if !isQuoted, bytes[index] == UInt8(ascii: " ") {
-        let word = bytes[bytes.index(after: index)...].prefix { $0 != UInt8(ascii: " ") }
-        if word.elementsEqual("--".utf8) { return index }
-      }
-      index = bytes.index(after: index)
+    var start = text.startIndex
+    for index in text.utf8.indices {
+      let byte = text.utf8[index]
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+      guard byte == UInt8(ascii: " "), !isQuoted else { continue }
+      if start < index { words.append(text[start..<index]) }
+      start = text.utf8.index(after: index)
     }
-    return nil
+    if start < text.endIndex { words.append(text[start...]) }
+    return words
   }
 }

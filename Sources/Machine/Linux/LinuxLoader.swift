@@ -3,6 +3,7 @@ import KVM
 /// Puts a kernel and what it is told into a machine's memory.
 struct LinuxLoader {
   let map: LinuxMemoryMap
+  let tables: ACPITables
 
   /// - Parameter memory: `map.memorySize` bytes, all zero.
   func load(
@@ -25,8 +26,9 @@ struct LinuxLoader {
     case .none: break
     }
     write(Array(commandLine.text.utf8) + [0], at: LinuxMemoryMap.commandLine, into: memory)
+    write(tables.bytes(), at: ACPITables.address, into: memory)
     let startInfo = StartInfo(
-      commandLine: LinuxMemoryMap.commandLine, initrd: map.initrd, memory: map.ranges)
+      commandLine: LinuxMemoryMap.commandLine, rootPointer: ACPITables.address, initrd: map.initrd, memory: map.ranges)
     write(startInfo.bytes(at: LinuxMemoryMap.startInfo), at: LinuxMemoryMap.startInfo, into: memory)
   }
 
@@ -43,7 +45,7 @@ struct LinuxLoader {
 
   /// - Parameter address: guest-physical; the bytes end below the kernel.
   private func write(_ bytes: [UInt8], at address: UInt64, into memory: borrowing MemoryMapping) {
-    precondition(address + UInt64(bytes.count) <= LinuxMemoryMap.hole.lowerBound)
+    precondition(address + UInt64(bytes.count) <= LinuxMemoryMap.kernelStart)
     UnsafeMutableRawBufferPointer(start: memory.baseAddress + Int(address), count: bytes.count).copyBytes(from: bytes)
   }
 }

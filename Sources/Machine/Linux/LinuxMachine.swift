@@ -88,7 +88,8 @@ public struct LinuxMachine: ~Copyable {
     let memory = try orMachineError { () throws(SystemCallError) in
       try MemoryMapping(anonymous: Int(map.memorySize))
     }
-    try LinuxLoader(map: map).load(kernel, initrd, commandLine, into: memory)
+    try LinuxLoader(map: map, tables: ACPITables(deviceCount: declared.count))
+      .load(kernel, initrd, commandLine, into: memory)
     timeline.mark(.loadImage)
     let deviceSlot = LinuxMemoryMap.deviceSlot(count: declared.count)
     let registers = try orMachineError { () throws(SystemCallError) in
@@ -173,7 +174,8 @@ public struct LinuxMachine: ~Copyable {
   /// See `Machine.stopFlag`.
   public var stopFlag: UnsafeMutablePointer<UInt8> { vcpu.immediateExitFlag }
 
-  /// Runs the guest to its end: a reset, by the keyboard controller or a triple fault, is an exit with status 0.
+  /// Runs the guest to its end: a reset, by the keyboard controller or a triple fault, and being
+  /// turned off are exits with status 0.
   public mutating func run() throws(MachineError) -> MachineOutcome {
     // However it ends: nothing may touch the memory, or the machine's lines, any more.
     defer {
@@ -195,7 +197,7 @@ public struct LinuxMachine: ~Copyable {
       endTimeStamp = linux_read_tsc()
       switch exit {
       case .port(let access):
-        if ports.serve(access, data: vcpu.portData) == .reset { return .exited(0) }
+        if ports.serve(access, data: vcpu.portData) == .end { return .exited(0) }
         switch console.delivery {
         case .written: break
         case .closed: return .consoleClosed

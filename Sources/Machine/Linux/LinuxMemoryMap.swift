@@ -3,9 +3,10 @@ import MachineABI
 
 /// Where everything is in a Linux machine: a PC's addresses, as far as there is anything.
 ///
-///     0x0000_0000   memory, but for 640 KiB to 1 MiB, which no kernel takes for such
+///     0x0000_0000   memory, but for 640 KiB to 1 MiB, which the memory map reserves
 ///     0x0000_1000     start information, with the memory map and the list of modules
 ///     0x0000_2000     command line
+///     0x000e_0000     ACPI's tables
 ///     0x0010_0000     from here on the kernel, where its program headers say
 ///                     the initial RAM disk, in the last pages
 ///     0xc000_0000   the most memory ends here
@@ -15,7 +16,7 @@ import MachineABI
 struct LinuxMemoryMap: Equatable {
   static let startInfo: UInt64 = 0x1000
   static let commandLine: UInt64 = 0x2000
-  /// Video memory and firmware, in a PC.
+  /// Video memory and firmware, in a PC. Memory as well, but only ACPI's tables are in it.
   static let hole: Range<UInt64> = 0xa_0000..<0x10_0000
   static let kernelStart: UInt64 = hole.upperBound
   /// The end of what 32 bits can address.
@@ -61,7 +62,8 @@ struct LinuxMemoryMap: Equatable {
     deviceRegisters..<deviceRegisters + UInt64(count * pageSize)
   }
 
-  /// The interrupt lines of the devices, in their order: those of a PC's two PICs that are not the timer's (0), the
+  /// The interrupt lines of the devices, in their order, good for the IOAPIC and for kernels that have to do without ACPI
+  /// and with the PICs: those of a PC's two PICs that are not the timer's (0), the
   /// cascade's (2), the serial port's (4) or the clock's (8), nor the ones that spurious interrupts come as (7, 15), nor
   /// the coprocessor's (13). There is no other hardware to have the rest.
   static let deviceLines: [UInt32] = [5, 9, 10, 11, 12, 14, 3, 6, 1]

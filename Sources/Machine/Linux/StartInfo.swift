@@ -20,6 +20,8 @@ struct StartInfo {
 
   /// A string's address.
   let commandLine: UInt64
+  /// The address of ACPI's root pointer.
+  let rootPointer: UInt64
   /// Empty if there is none.
   let initrd: Range<UInt64>
   let memory: [MemoryRange]
@@ -47,7 +49,7 @@ struct StartInfo {
     append(UInt32(moduleCount))
     append(moduleCount > 0 ? modules : 0)
     append(commandLine)
-    append(UInt64(0))  // ACPI's root: there is none
+    append(rootPointer)
     append(ranges)
     append(UInt32(memory.count))
     append(UInt32(0))  // reserved
