@@ -17,7 +17,7 @@ ifdef CI
 SWIFT_FLAGS = -Xswiftc -warnings-as-errors
 endif
 
-PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio
+PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio e2fsprogs
 
 # A product is made again when anything that it could be made from has changed.
 COMMON_SOURCES = Package.swift $(shell find Sources -type f)
@@ -29,19 +29,19 @@ NO_KVM = 77
 LANE_FILES = out/needletail $(EXAMPLES:%=out/%.elf) $(TEST_IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
 .NOTPARALLEL:
-.PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-external lane fuzz build-fuzz test-fuzz bench \
+.PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
   format lint clean toolsets
 
 all: build
 
 help:
 	@echo 'make run              build everything and boot hello'
-	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, emulated hardware, an outside package'
+	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, emulated hardware, Linux, an outside package'
 	@echo 'make lane CASE=NAME   one integration case on emulated hardware'
 	@echo 'make fuzz TIME=60     every fuzz target, for so many seconds each; TARGET=NAME for one'
 	@echo 'make bench            measure, and rewrite the tables of docs/performance.md'
 	@echo 'make format           lay the sources out as `make lint` wants them'
-	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-external test-fuzz test-hardware clean'
+	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-external test-fuzz test-hardware test-linux clean'
 
 # Debian's packages, and the kernel of the hardware lane. Quick when everything is there.
 deps:
@@ -77,7 +77,7 @@ $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
 run: build
 	out/needletail run out/hello.elf
 
-test: lint test-unit test-hosted test-integration test-external test-fuzz test-hardware
+test: lint test-unit test-hosted test-integration test-external test-fuzz test-hardware test-linux
 
 test-unit: build
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
@@ -96,6 +96,10 @@ test-integration: build
 test-hardware: build
 	Tests/HardwareLane/self-test
 	$(HARDWARE_LANE)
+
+# Linux's own drivers on our devices, there as well.
+test-linux: build
+	Tests/Linux/run
 
 lane: build
 	$(HARDWARE_LANE) $(CASE)

@@ -25,6 +25,14 @@ import Testing
       "memory size is 65536K; expected at least 18014398509481984K for this image"
     ),
     (.argumentsTooLong(70_000), "the arguments take 70000 bytes; expected at most 65536"),
+    (.linux(.diskCount(9)), "there are 9 block devices; expected at most 8 for a Linux kernel"),
+    (
+      .linux(.initrd(path: "i.gz", reason: "No such file or directory")), "initrd i.gz: No such file or directory"
+    ),
+    (
+      .linux(.diskName("a b", reason: "a name of letters")), "block device 'a b': expected a name of letters"
+    ),
+    (.linux(.kernelTruncated(path: "vmlinux")), "vmlinux: became shorter while it was read"),
     (.system(SystemCallError("KVM_RUN", code: EFAULT)), "KVM_RUN: Bad address"),
     (
       .image(ImageError(kind: .notFound, path: "a.elf", reason: "No such file or directory")),

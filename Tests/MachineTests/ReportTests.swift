@@ -116,6 +116,7 @@ import Testing
     exits.count(.mmioWrite(MMIOAccess(address: 0, byteCount: 4, data: 0)))
     exits.count(.mmioWrite(MMIOAccess(address: 0, byteCount: 4, data: 0)))
     exits.count(.mmioRead(MMIOAccess(address: 0, byteCount: 4, data: 0)))
+    exits.count(.port(PortAccess(port: 0x80, width: 1, isWrite: true)))
     exits.count(.interrupted)
     exits.count(.shutdown)
     let text = RunReport(
@@ -151,7 +152,7 @@ import Testing
     #expect(report["exit_status"] as? Int == 3)
     #expect(
       report["exits"] as? [String: Int] == [
-        "mmio_write": 2, "mmio_read": 1, "interrupted": 1, "other": 1, "total": 5,
+        "mmio_write": 2, "mmio_read": 1, "port": 1, "interrupted": 1, "other": 1, "total": 6,
       ])
     #expect(report["phases_ns"] as? [String: Int] == ["process_start": 77, "options": 1000, "open_image": 1500])
     let monitor = try #require(report["monitor"] as? [String: Int])

@@ -10,12 +10,13 @@ import Testing
   }
 
   private static func run(
-    _ arguments: [String] = ["a.elf"], memory: UInt64 = 64 << 20, aslr: Bool = true, blocks: [BlockAttachment] = [],
-    report: String? = nil
+    _ arguments: [String] = ["a.elf"], memory: UInt64? = nil, aslr: Bool = true, blocks: [BlockAttachment] = [],
+    initrd: String? = nil, commandLine: String? = nil, report: String? = nil
   ) -> Command {
     .run(
       RunOptions(
-        memorySize: memory, randomizesAddresses: aslr, blockDevices: blocks, reportPath: report, arguments: arguments))
+        memorySize: memory, randomizesAddresses: aslr, blockDevices: blocks, initrdPath: initrd,
+        kernelCommandLine: commandLine, reportPath: report, arguments: arguments))
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
@@ -48,6 +49,9 @@ import Testing
     Case(["run", "--report", "-", "a.elf"], run(report: "-")),
     Case(["run", "--report=-", "a.elf"], run(report: "-")),
     Case(["run", "--report=a=b", "a.elf"], run(report: "a=b")),
+    Case(["run", "--initrd", "i.gz", "vmlinux"], run(["vmlinux"], initrd: "i.gz")),
+    Case(["run", "--cmdline=a=b c", "vmlinux"], run(["vmlinux"], commandLine: "a=b c")),
+    Case(["run", "--cmdline", "", "vmlinux"], run(["vmlinux"], commandLine: "")),
     Case(["run", "--no-aslr", "a.elf"], run(aslr: false)),
     Case(["run", "--help"], .help(.run)),
     Case(["run", "-h"], .help(.run)),
@@ -104,6 +108,8 @@ import Testing
     (["run", "--memory"], "run: option --memory needs a value: a size such as 64M"),
     (["run", "-m"], "run: option -m needs a value: a size such as 64M"),
     (["run", "--report"], "run: option --report needs a value: a file's path, or - for standard error"),
+    (["run", "--initrd"], "run: option --initrd needs a value: a file's path"),
+    (["run", "--cmdline"], "run: option --cmdline needs a value: a kernel's command line"),
     (["run", "--memory="], "run: --memory is ''; expected a number with K, M or G, such as 64M"),
     (["run", "-m", "many", "a"], "run: -m is 'many'; expected a number with K, M or G, such as 64M"),
     (["run", "--memory", "1M", "a"], "run: --memory is '1M'; expected a multiple of 4K from 2M to 16G"),
@@ -185,5 +191,24 @@ import Testing
     #expect(throws: UsageError("run: --memory is '\(text)'; expected at most 16G")) {
       try MemorySize.parse(text, option: "--memory")
     }
+  }
+}
+
+/// Which of the two kinds of guest options are for.
+@Suite struct RunOptionsTests {
+  private func options(_ words: String...) throws -> RunOptions {
+    guard case .run(let options) = try Command(arguments: ["needletail", "run"] + words) else {
+      throw UsageError("not run")
+    }
+    return options
+  }
+
+  @Test func kinds() throws {
+    #expect(try !options("a.elf").isForLinux)
+    #expect(try options("--initrd", "i", "vmlinux").isForLinux)
+    #expect(try options("--cmdline", "", "vmlinux").isForLinux)
+    #expect(try options("--memory", "1G", "--block", "d=x", "--report", "-", "vmlinux").forImagesAlone == nil)
+    #expect(try options("--no-aslr", "vmlinux").forImagesAlone == "--no-aslr")
+    #expect(try options("vmlinux", "single").forImagesAlone == "the argument 'single'")
   }
 }

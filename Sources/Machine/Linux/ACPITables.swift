@@ -94,9 +94,10 @@ struct ACPITables {
   private static var interruptControllers: [UInt8] {
     let ioAPICAddress: UInt32 = 0xfec0_0000, localAPICAddress: UInt32 = 0xfee0_0000
     let hasPICs: UInt32 = 1, isEnabled: UInt32 = 1
-    return AML.littleEndian(localAPICAddress) + AML.littleEndian(hasPICs)
-      + [0, 8, 0, 0] + AML.littleEndian(isEnabled)  // the processor's local APIC, number 0
-      + [1, 12, 0, 0] + AML.littleEndian(ioAPICAddress) + AML.littleEndian(UInt32(0))  // the IOAPIC, from interrupt 0 on
+    // The processor's local APIC, which is number 0; the IOAPIC, for interrupts from 0 on.
+    let processor: [UInt8] = [0, 8, 0, 0] + AML.littleEndian(isEnabled)
+    let ioAPIC: [UInt8] = [1, 12, 0, 0] + AML.littleEndian(ioAPICAddress) + AML.littleEndian(UInt32(0))
+    return AML.littleEndian(localAPICAddress) + AML.littleEndian(hasPICs) + processor + ioAPIC
   }
 
   // MARK: Devices

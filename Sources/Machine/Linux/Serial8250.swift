@@ -72,7 +72,11 @@ struct Serial8250 {
   private var scratch: UInt8 = 0
   private var hasOverrun = false
   /// What was received and not read: up to `capacity` bytes.
-  private var received: [UInt8] = []
+  private var received: [UInt8] = [] {
+    didSet { if received.isEmpty { hasLooped = false } }
+  }
+  /// Whether some of it never was on the line.
+  private var hasLooped = false
   /// Whether the interrupt that says the transmitter is empty has not been taken.
   private var isEmptinessNews = false
 
@@ -95,6 +99,9 @@ struct Serial8250 {
     // 8.4, bit 1: a FIFO keeps what it has, the single register takes what comes.
     if !isFIFOEnabled { received[0] = byte }
   }
+
+  /// What came down the line and was not read; nothing once there is something of the guest's own in between.
+  var unreadFromLine: [UInt8] { hasLooped ? [] : received }
 
   /// The interrupt line. OUT2 is what lets it through to the interrupt controller in a PC, and it is inactive in loop mode.
   var isInterrupting: Bool {
@@ -162,6 +169,7 @@ struct Serial8250 {
       isEmptinessNews = true
       guard isLooping else { return value }
       receive(value)
+      hasLooped = true
     case Register.interruptEnable where accessesDivisor: divisor = divisor & 0x00ff | UInt16(value) << 8
     case Register.interruptEnable:
       // 8.7, bit 1, and 8.6: enabled while the register is empty, the interrupt comes.

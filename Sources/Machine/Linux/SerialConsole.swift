@@ -11,6 +11,8 @@ final class SerialConsole {
   private let loop: DeviceLoop
   private let interrupt: InterruptLine
   private var isInterrupting = false
+  /// What comes down the line again: up to a FIFO's worth that the guest threw away unread.
+  private var held: [UInt8] = []
   private var isWatchingInput = false
   private var hasInputEnded = false
   /// A byte that is set when the machine is to stop. Invariant: it stays valid as long as this value lives.
@@ -42,7 +44,10 @@ final class SerialConsole {
   /// The guest writes a register. Call without the lock.
   func write(_ value: UInt8, to register: UInt16) {
     loop.withLock {
+      let unread = port.unreadFromLine
       if let byte = port.write(value, to: register) { send(byte) }
+      // Drivers empty FIFOs when they set a port up, which would swallow the start of what somebody typed or sent ahead.
+      if !unread.isEmpty, port.unreadFromLine.isEmpty { held = unread + held }
       update()
     }
   }
@@ -78,6 +83,7 @@ final class SerialConsole {
   }
 
   private func receive() {
+    while port.wantsInput, port.room > 0, !held.isEmpty { port.receive(held.removeFirst()) }
     var bytes = InlineArray<16, UInt8>(repeating: 0)
     while !hasInputEnded, port.wantsInput, port.room > 0 {
       var span = bytes.mutableSpan
