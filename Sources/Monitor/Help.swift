@@ -95,6 +95,7 @@ enum HelpTopic: Equatable {
       needletail inspect IMAGE
 
       Prints type, entry, segments with their protections, the note, and whether the image would be accepted and why not.
+      A Linux kernel is judged as one.
 
     EXIT STATUS
       0     the image is acceptable

@@ -26,7 +26,9 @@ import Testing
 
   /// Each option that the parser takes is explained, and nothing that it does not take.
   @Test func runsOptions() throws {
-    let options = ["--memory", "-m", "--block", "--report", "--no-aslr", "--help", "-h", "--version", "-V"]
+    let options = [
+      "--memory", "-m", "--block", "--initrd", "--cmdline", "--report", "--no-aslr", "--help", "-h", "--version", "-V",
+    ]
     let text = HelpTopic.run.text
     let mentioned = text.split { " ,;\n".contains($0) }.filter { $0.hasPrefix("-") && $0.count > 1 }.map(String.init)
     #expect(Set(mentioned) == Set(options))

@@ -93,12 +93,25 @@ private struct ImageInspection {
     add("device", kind.padded(to: 9) + (declaration.nameText ?? "(its name is not readable)"))
   }
 
-  /// Does what a run does with the image, up to its relocations.
+  /// Does what a run does with the image, up to its relocations, or with the Linux kernel that it is instead.
   mutating func judge(_ file: borrowing ImageFile) {
     do throws(Refusal) {
       let contents = try ImageContents(of: file)
       let count = try contents.relocationCount(in: file)
       add("relocations", "\(count.rela) RELA, \(count.relr) RELR")
+    } catch {
+      guard LinuxKernel.isMeant(by: file) else {
+        refusal = error.reason
+        return
+      }
+      judgeKernel(file)
+    }
+  }
+
+  private mutating func judgeKernel(_ file: borrowing ImageFile) {
+    do throws(Refusal) {
+      let kernel = try LinuxKernelContents(of: file)
+      add("Linux kernel", "PVH entry at \(UInt64(kernel.entry).hexadecimal)")
     } catch {
       refusal = error.reason
     }

@@ -27,6 +27,10 @@ public struct LinuxKernel: ~Copyable, Sendable {
   /// Whether a file means to be a Linux kernel, whatever its faults: it has Xen's note and not ours, or is a bzImage.
   public static func isMeant(by path: String) -> Bool {
     guard let file = try? ImageFile(opening: path) else { return false }
+    return isMeant(by: file)
+  }
+
+  static func isMeant(by file: borrowing ImageFile) -> Bool {
     if LinuxKernelContents.isBzImage(file) { return true }
     guard let headers = try? ImageHeaders(of: file), let notes = try? LinuxKernelNotes(headers, of: file) else {
       return false

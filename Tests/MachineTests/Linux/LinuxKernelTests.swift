@@ -37,6 +37,9 @@ import Testing
     #expect(kernel.contents.segments.map(\.address) == [0, 0x1000, 0x2000, 0x3000, 0x4000].map { Self.base + $0 })
     #expect(kernel.contents.end == Self.base + Place.data + 0x2100)
     #expect(LinuxKernel.isMeant(by: file.path))
+    let (report, isAcceptable, _) = inspection(of: file.path)
+    #expect(isAcceptable)
+    #expect(report.hasSuffix("Linux kernel  PVH entry at 0x201010\naccepted\n"), "\(report)")
   }
 
   struct Refused: Sendable, CustomTestStringConvertible {
@@ -119,6 +122,10 @@ import Testing
       #expect(error.reason == refused.reason)
     }
     #expect(LinuxKernel.isMeant(by: file.path) == refused.isMeant)
+    let (report, isAcceptable, _) = inspection(of: file.path)
+    // A file that does not mean to be a kernel is judged as an image.
+    if refused.isMeant { #expect(report.hasSuffix("not acceptable: \(refused.reason)\n"), "\(report)") }
+    #expect(!isAcceptable || refused.testDescription == "an image")
   }
 
   @Test func missing() {

@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test mutating func aByteIsReceivedAndRead() {
-    start(enabled: 0x01)
+    start(enabled: 0x01, trigger: 0x01)
     port.receive(0x61)
     #expect(port.isInterrupting)
     #expect(port.read(Self.lineStatus) == 0x61)
