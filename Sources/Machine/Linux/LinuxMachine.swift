@@ -118,7 +118,6 @@ public struct LinuxMachine: ~Copyable {
     }
     timeline.mark(.registers)
 
-    // Not through copies of handles: lines are values that name the machine.
     let lines = LinuxMemoryMap.deviceLines.map { virtualMachine.interruptLine($0) }
     console = SerialConsole(
       input: configuration.consoleInput, output: configuration.consoleDescriptor, loop: devices.loop,
