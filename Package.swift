@@ -69,10 +69,12 @@ let package = Package(
     // The guest half.
     .target(
       name: "CGuestKernel", cSettings: [.headerSearchPath("../CMachineABI")]),
+    .target(name: "CPVHBoot", cSettings: [.headerSearchPath("../CMachineABI")]),
     .target(name: "MacroExpansion", dependencies: ["MachineABI"], swiftSettings: plainSettings),
     .macro(name: "NeedletailMacros", dependencies: ["MacroExpansion"], swiftSettings: plainSettings),
     .target(
-      name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros"], swiftSettings: settings),
+      name: "GuestKernel", dependencies: ["CGuestKernel", "MachineABI", "NeedletailMacros", "CPVHBoot"],
+      swiftSettings: settings),
     .executableTarget(
       name: "hello", dependencies: ["GuestKernel"], path: "Examples/hello", swiftSettings: settings),
     .executableTarget(

@@ -12,6 +12,9 @@
 #define NEEDLETAIL_NOTE_CONTRACT 1
 // One device that the image declares; as many notes as devices. The descriptor is struct needletail_device_declaration.
 #define NEEDLETAIL_NOTE_DEVICE 2
+// In a PT_LOAD's p_flags, among the bits that ELF leaves to operating systems: the segment is for loaders that know nothing
+// of this contract (docs/pvh.md), and no monitor loads it.
+#define NEEDLETAIL_SEGMENT_FOR_OTHER_LOADERS 0x00100000
 
 // MARK: Interrupt vectors. The image's trap table has one stub of NEEDLETAIL_TRAP_STUB_SIZE bytes for each.
 #define NEEDLETAIL_TRAP_STUB_SIZE 16
@@ -35,6 +38,9 @@
 #define NEEDLETAIL_DEVICE_SENDS_MESSAGES 2
 // Its registers may be written through the shared page's posted writes.
 #define NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES 4
+// Not virtio, but a serial port: what arrives is read from NEEDLETAIL_CONTROL_INPUT. Only of kind console, and only where
+// there is no monitor (docs/pvh.md).
+#define NEEDLETAIL_DEVICE_IS_SERIAL 8
 
 // MARK: The control page: one MMIO page, 32-bit writes only; reads are undefined.
 // It lies in the page below the image's first one, so that position-independent trap stubs reach it without a register.
@@ -46,6 +52,10 @@
 #define NEEDLETAIL_CONTROL_TRAP 0x04
 // Writes the console buffer out and sets its length to zero.
 #define NEEDLETAIL_CONTROL_CONSOLE 0x08
+// Read, not written, and only by a driver of a device with NEEDLETAIL_DEVICE_IS_SERIAL: the next byte that has arrived, or
+// NEEDLETAIL_NO_INPUT.
+#define NEEDLETAIL_CONTROL_INPUT 0x0c
+#define NEEDLETAIL_NO_INPUT 0xffffffff
 
 // MARK: The shared page: struct needletail_shared_page, the panic message, posted writes, the console buffer.
 #define NEEDLETAIL_SHARED_PAGE_SIZE 4096

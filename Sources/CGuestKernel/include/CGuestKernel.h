@@ -30,9 +30,15 @@ static inline uint64_t needletail_read_tsc(void) {
 // Keeps the compiler from moving memory accesses across: the page is shared with the monitor or with KVM.
 static inline void needletail_compiler_barrier(void) { __asm__ volatile("" ::: "memory"); }
 
-// One 32-bit write to a register of the control page.
+// One 32-bit access to a register of the control page, in the one form that the page-fault stub of a machine without a
+// monitor knows: the value in EAX, the address in RDI (docs/pvh.md).
 static inline void needletail_control_write(uint64_t page, uint32_t offset, uint32_t value) {
-  __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(page + offset) : "memory");
+  __asm__ volatile("movl %%eax, (%%rdi)" ::"a"(value), "D"(page + offset) : "memory");
+}
+static inline uint32_t needletail_control_read(uint64_t page, uint32_t offset) {
+  uint32_t value;
+  __asm__ volatile("movl (%%rdi), %%eax" : "=a"(value) : "D"(page + offset) : "memory");
+  return value;
 }
 
 // Accesses to a device's registers: each is one plain `mov` of its width, which is all that a monitor need emulate.
