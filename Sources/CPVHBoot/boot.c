@@ -81,32 +81,30 @@ static const struct needletail_image_note *read_notes(struct needletail_device *
   return contract;
 }
 
-static bool map_all(struct pvh_page_tables *tables, const struct pvh_layout *layout,
+static void map_all(struct pvh_page_tables *tables, const struct pvh_layout *layout,
                     const struct needletail_device *devices, uint32_t device_count) {
   const uint64_t data = PVH_PAGE_NO_EXECUTE, writable = data | PVH_PAGE_WRITABLE, user = PVH_PAGE_USER;
   uint32_t count;
   const struct segment *segment = segments(&count);
-  bool is_mapped = true;
   for (; count--; segment++)
     if (is_loaded(segment))
-      is_mapped &= pvh_map(tables, segment->address, page_end(segment),
+      pvh_map(tables, segment->address, page_end(segment),
                            user | (segment->flags & is_writable ? PVH_PAGE_WRITABLE : 0) |
                                (segment->flags & is_executable ? 0 : PVH_PAGE_NO_EXECUTE));
   // For ring 0: the door's code; its stacks and tables; the interrupt controllers.
-  is_mapped &= pvh_map(tables, (uint64_t)pvh_start & ~(uint64_t)(pvh_page_size - 1), (uint64_t)pvh_text_end, 0);
-  is_mapped &= pvh_map(tables, (uint64_t)pvh_data_start, (uint64_t)needletail_pvh_end, writable);
-  is_mapped &= pvh_map(tables, PVH_IO_APIC, PVH_IO_APIC + pvh_page_size, writable);
-  is_mapped &= pvh_map(tables, PVH_LOCAL_APIC, PVH_LOCAL_APIC + pvh_page_size, writable);
-  is_mapped &= pvh_map(tables, layout->stack_base, layout->boot_info, user | writable);
-  is_mapped &= pvh_map(tables, layout->boot_info, layout->heap, user | data);
-  is_mapped &= pvh_map(tables, layout->heap, layout->end, user | writable);
+  pvh_map(tables, (uint64_t)pvh_start & ~(uint64_t)(pvh_page_size - 1), (uint64_t)pvh_text_end, 0);
+  pvh_map(tables, (uint64_t)pvh_data_start, (uint64_t)needletail_pvh_end, writable);
+  pvh_map(tables, PVH_IO_APIC, PVH_IO_APIC + pvh_page_size, writable);
+  pvh_map(tables, PVH_LOCAL_APIC, PVH_LOCAL_APIC + pvh_page_size, writable);
+  pvh_map(tables, layout->stack_base, layout->boot_info, user | writable);
+  pvh_map(tables, layout->boot_info, layout->heap, user | data);
+  pvh_map(tables, layout->heap, layout->end, user | writable);
   // Of a device, the page that has its registers. QEMU puts eight into one.
   for (; device_count--; devices++) {
     uint64_t page = devices->registers & ~(uint64_t)(pvh_page_size - 1);
     if (!(devices->flags & NEEDLETAIL_DEVICE_IS_SERIAL))
-      is_mapped &= pvh_map(tables, page, page + pvh_page_size, user | writable);
+      pvh_map(tables, page, page + pvh_page_size, user | writable);
   }
-  return is_mapped;
 }
 
 static bool prepare(const struct pvh_start_info *start, struct pvh_entry *entry, struct pvh_problem *problem) {
@@ -204,7 +202,9 @@ static bool prepare(const struct pvh_start_info *start, struct pvh_entry *entry,
   block[5] = info->stack_canary;
 
   struct pvh_page_tables tables = {(uint64_t *)layout.page_tables, layout.page_tables, layout.page_table_count, 1};
-  if (!map_all(&tables, &layout, devices, device_count)) return pvh_fail(problem, "too few page tables");
+  map_all(&tables, &layout, devices, device_count);
+  // pvh_lay_out counts them.
+  if (tables.count > tables.capacity) __builtin_trap();
   pvh_state()->shared_page = layout.shared_page;
   *entry = (struct pvh_entry){layout.page_tables, ((const struct elf_header *)needletail_image_start)->entry,
                               layout.stack_top - 8, layout.boot_info, layout.thread_control_block};

@@ -29,22 +29,18 @@ void pvh_fill_clock(struct needletail_clock *clock, uint64_t khz, uint64_t time_
                                      .tsc_to_system_mul = (uint32_t)(((uint64_t)1000000 << 32) / khz)};
 }
 
-// In binary-coded decimal, unless the clock is set to binary.
-static unsigned from_register(uint8_t value, uint8_t format) {
-  return format & 4 ? value : (value >> 4) * 10u + (value & 15);
-}
-
 uint64_t pvh_seconds(const struct pvh_date *date) {
-  unsigned second = from_register(date->second, date->format), minute = from_register(date->minute, date->format);
-  unsigned hour = from_register(date->hour & 0x7f, date->format), day = from_register(date->day, date->format);
-  unsigned month = from_register(date->month, date->format), year = from_register(date->year, date->format);
-  if (!(date->format & 2)) hour = hour % 12 + (date->hour & 0x80 ? 12 : 0);
-  if (second > 59 || minute > 59 || hour > 23 || day - 1 > 30 || month - 1 > 11 || year > 99) return 0;
+  uint8_t values[6];
+  const uint8_t *registers = &date->second;
+  // As firmware and hypervisors set it: 24-hour mode, binary-coded decimal.
+  if ((date->format & 6) != 2) return 0;
+  for (int i = 0; i < 6; i++) values[i] = (uint8_t)((registers[i] >> 4) * 10 + (registers[i] & 15));
+  unsigned day = values[3], month = values[4], year = 2000 + values[5];
+  if (values[0] > 59 || values[1] > 59 || values[2] > 23 || day - 1 > 30 || month - 1 > 11 || year > 2099) return 0;
   // Days of years that begin in March, so that the leap day is their last; then those up to 1970-01-01 go.
-  year += 2000;
   if (month < 3) year--, month += 12;
-  uint64_t days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * (month - 3) + 2) / 5 + day - 719469;
-  return ((days * 24 + hour) * 60 + minute) * 60 + second;
+  unsigned days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * (month - 3) + 2) / 5 + day - 719469;
+  return ((days * (uint64_t)24 + values[2]) * 60 + values[1]) * 60 + values[0];
 }
 
 #if !__STDC_HOSTED__
@@ -123,8 +119,9 @@ static uint64_t real_time(void) {
   for (int i = 0; i < 100000; i++) {
     // About to change: register A, bit 7. It may have begun to meanwhile, so the seconds are read again.
     if (read_clock(10) >> 7) continue;
-    struct pvh_date date = {read_clock(0), read_clock(2), read_clock(4), read_clock(7),
-                            read_clock(8), read_clock(9), read_clock(11)};
+    static const uint8_t numbers[] = {0, 2, 4, 7, 8, 9, 11};
+    struct pvh_date date;
+    for (unsigned i = 0; i < sizeof numbers; i++) (&date.second)[i] = read_clock(numbers[i]);
     if (read_clock(0) == date.second) return pvh_seconds(&date);
   }
   return 0;

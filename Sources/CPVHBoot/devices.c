@@ -52,53 +52,34 @@ static uint32_t vector_of(struct pvh_lines *lines, uint32_t line) {
   return NEEDLETAIL_FIRST_DEVICE_VECTOR + index;
 }
 
-// The address that a word needletail.name=NAME@ADDRESS gives; false if the word is none, or wrong.
-static bool read_name(const struct pvh_word *word, struct pvh_word *name, uint64_t *address) {
-  struct pvh_word number;
-  if (!pvh_drop_prefix(word, "needletail.name=", &number)) return false;
-  *name = (struct pvh_word){number.start, 0};
-  while (number.count && *number.start != '@') number.start++, number.count--, name->count++;
-  return pvh_drop_prefix(&number, "@", &number) && pvh_number(&number, false, address);
+static struct pvh_word name_of(const struct needletail_device *device) {
+  struct pvh_word name = {device->name, 0};
+  while (name.count < NEEDLETAIL_DEVICE_NAME_SIZE && device->name[name.count]) name.count++;
+  return name;
 }
 
-static size_t name_length(const struct needletail_device *device) {
-  size_t count = 0;
-  while (count < NEEDLETAIL_DEVICE_NAME_SIZE && device->name[count]) count++;
-  return count;
-}
-
-// The declared device to which a word gives the device at `address`; null if there is none.
-static struct needletail_device *named(struct pvh_word line, struct needletail_device *devices, uint32_t count,
-                                       uint64_t address) {
-  struct pvh_word word, name;
-  uint64_t other;
-  while (pvh_next_word(&line, &word)) {
-    if (!read_name(&word, &name, &other) || other != address) continue;
-    for (uint32_t i = 0; i < count; i++)
-      if (pvh_is_equal(&name, devices[i].name, name_length(&devices[i]))) return &devices[i];
+// Reads needletail.name=NAME@ADDRESS: a declared device that is the one at this address and no other. False if it is wrong.
+static bool read_name(const struct pvh_word *value, struct needletail_device *devices, uint32_t count) {
+  struct pvh_word name = {value->start, 0}, rest = *value, declared;
+  while (rest.count && *rest.start != '@') rest.start++, rest.count--, name.count++;
+  for (; pvh_drop_prefix(&rest, "@", &rest) && count--; devices++) {
+    declared = name_of(devices);
+    if (pvh_is_equal(&name, declared.start, declared.count)) return pvh_number(&rest, false, &devices->registers);
   }
-  return NULL;
-}
-
-// Whether a word gives this declared device an address.
-static bool has_address(struct pvh_word line, const struct needletail_device *device) {
-  struct pvh_word word, name;
-  uint64_t address;
-  while (pvh_next_word(&line, &word))
-    if (read_name(&word, &name, &address) && pvh_is_equal(&name, device->name, name_length(device))) return true;
   return false;
 }
 
 bool pvh_match_devices(struct pvh_word line, struct needletail_device *devices, uint32_t count, pvh_read_register read,
                        uint64_t serial_input, uint32_t line_limit, struct pvh_lines *lines,
                        struct pvh_problem *problem) {
-  enum { serial_line = 4 };  // COM1's (IBM PC AT technical reference)
-  struct pvh_word rest = line, word, name;
+  struct pvh_word rest = line, word, value;
   struct pvh_device_word window;
-  uint64_t address;
   int found;
   lines->count = 0;
-  while (pvh_next_word(&rest, &word)) {
+  while (pvh_next_word(&rest, &word))
+    if (pvh_drop_prefix(&word, "needletail.name=", &value) && !read_name(&value, devices, count))
+      return pvh_fail(problem, "'%w': expected NAME@ADDRESS, with a name that the image declares", &word);
+  while (pvh_next_word(&line, &word)) {
     if ((found = pvh_read_device(&word, &window, problem)) < 0) return false;
     if (!found) continue;
     if (read(window.address + VIRTIO_MMIO_MAGIC_VALUE) != VIRTIO_MMIO_MAGIC)
@@ -107,38 +88,32 @@ bool pvh_match_devices(struct pvh_word line, struct needletail_device *devices, 
     // An empty place (virtio 1.2, section 4.2.2.2).
     if (!kind) continue;
     if (read(window.address + VIRTIO_MMIO_VERSION) != VIRTIO_MMIO_VERSION_2)
-      return pvh_fail(problem, "'%w': a legacy virtio-mmio device, of version 1; expected version 2 (QEMU:"
-                               " -global virtio-mmio.force-legacy=false)", &word);
-    // By its name, or else it is the next of its kind that has neither a name nor a device.
-    struct needletail_device *device = named(line, devices, count, window.address);
-    for (uint32_t i = 0; !device && i < count; i++)
-      if (devices[i].kind == kind && !devices[i].registers && !has_address(line, &devices[i])) device = &devices[i];
-    if (!device || device->kind != kind || device->registers)
-      return pvh_fail(problem, "'%w': a %s is attached, but the image does not declare it", &word, kind_name(kind));
-    if (window.line >= line_limit || !(device->vector = vector_of(lines, window.line)))
-      return pvh_fail(problem, "'%w': expected an interrupt line below %d, and at most %d lines altogether", &word,
-                      (uint64_t)line_limit, (uint64_t)PVH_DEVICE_LINE_LIMIT);
+      return pvh_fail(problem, "'%w': a legacy virtio-mmio device, version 1; expected version 2"
+                               " (QEMU: -global virtio-mmio.force-legacy=false)", &word);
+    // It is the one of its kind that has its address by name, or else the next one that has none.
+    struct needletail_device *device = NULL;
+    for (uint32_t i = count; i--;)
+      if (devices[i].kind == kind && !devices[i].vector &&
+          (devices[i].registers == window.address ||
+           (!devices[i].registers && !(device && device->registers))))
+        device = &devices[i];
+    if (!device) return pvh_fail(problem, "'%w': a %s is attached, but the image does not declare it", &word,
+                                 kind_name(kind));
     device->registers = window.address;
+    if (window.line >= line_limit || !(device->vector = vector_of(lines, window.line)))
+      return pvh_fail(problem, "'%w': expected an interrupt line below %d, and at most %d of them", &word,
+                      (uint64_t)line_limit, (uint64_t)PVH_DEVICE_LINE_LIMIT);
   }
-  for (rest = line; pvh_next_word(&rest, &word);) {
-    struct pvh_word value;
-    if (!pvh_drop_prefix(&word, "needletail.name=", &value)) continue;
-    struct needletail_device *device = read_name(&word, &name, &address) ? named(line, devices, count, address) : NULL;
-    if (!device || device->registers != address)
-      return pvh_fail(problem, "'%w': expected NAME@ADDRESS, of a device that the image declares and a word"
-                               " virtio_mmio.device= names", &word);
-  }
-  for (uint32_t i = 0; i < count; i++) {
-    struct needletail_device *device = &devices[i];
-    if (device->registers) continue;
-    if (device->kind == VIRTIO_ID_CONSOLE && serial_input && (device->vector = vector_of(lines, serial_line))) {
-      device->registers = serial_input;
-      device->flags = NEEDLETAIL_DEVICE_IS_SERIAL;
+  for (; count--; devices++) {
+    if (devices->vector) continue;
+    if (devices->kind == VIRTIO_ID_CONSOLE && serial_input && (devices->vector = vector_of(lines, PVH_SERIAL_LINE))) {
+      devices->registers = serial_input;
+      devices->flags = NEEDLETAIL_DEVICE_IS_SERIAL;
       continue;
     }
-    struct pvh_word text = {device->name, name_length(device)};
+    value = name_of(devices);
     return pvh_fail(problem, "the image declares the %s '%w', which is not attached; expected a word"
-                             " virtio_mmio.device=SIZE@ADDRESS:IRQ for it", kind_name(device->kind), &text);
+                             " virtio_mmio.device=SIZE@ADDRESS:IRQ", kind_name(devices->kind), &value);
   }
   return true;
 }

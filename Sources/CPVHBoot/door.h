@@ -42,6 +42,7 @@
 // MARK: The 8250 UART at COM1 (16550D data sheet, 8.0).
 #define PVH_SERIAL_PORT 0x3f8
 #define PVH_SERIAL_LINE_STATUS (PVH_SERIAL_PORT + 5)
+#define PVH_SERIAL_LINE 4  // of the I/O APIC
 #define PVH_SERIAL_DATA_READY 0x01
 #define PVH_SERIAL_CAN_SEND 0x20
 

@@ -70,7 +70,9 @@ void pvh_route(const struct pvh_lines *lines, bool uses_levels) {
   for (uint32_t i = 0; i < lines->count; i++) {
     struct pvh_line *line = &pvh_state()->lines[1 + i];
     line->redirection = 16 + 2 * lines->line[i];
-    line->entry = (NEEDLETAIL_FIRST_DEVICE_VECTOR + i) | (uses_levels ? PVH_REDIRECTION_LEVEL : 0);
+    line->entry = (NEEDLETAIL_FIRST_DEVICE_VECTOR + i) | 
+                  // Of the serial port the application lets a level stand as long as it reads nothing.
+                  (uses_levels && lines->line[i] != PVH_SERIAL_LINE ? PVH_REDIRECTION_LEVEL : 0);
     write_io_apic(line->redirection + 1, processor);
     write_io_apic(line->redirection, line->entry);
   }

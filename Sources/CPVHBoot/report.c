@@ -78,6 +78,17 @@ static void write_frames(struct pvh_output *output, const struct pvh_frame *fram
   if (repeats) pvh_format(output, "     ... the same %d more times\n", repeats);
 }
 
+static void write_registers(struct pvh_output *output, const struct pvh_frame *frame) {
+  // As the frame has them; the vector, which was told already, and the segments' selectors are left out.
+  static const char names[] = "r15\0r14\0r13\0r12\0r11\0r10\0r9\0r8\0rbp\0rdi\0rsi\0rdx\0rcx\0rbx\0rax\0\0\0rip\0\0flags\0rsp";
+  const uint64_t *registers = (const uint64_t *)frame;
+  for (const char *name = names; name < names + sizeof names; registers++) {
+    if (*name) pvh_format(output, "  %s %x", name, *registers);
+    while (*name++);
+  }
+  output->put(output, '\n');
+}
+
 // The guest's own words: no control characters, and lines behind the first marked, so that they cannot pass for the report's.
 static void write_message(struct pvh_output *output, const char *text, size_t count) {
   while (count && text[count - 1] == '\n') count--;
@@ -91,7 +102,7 @@ _Noreturn void pvh_report(const struct pvh_frame *frame, uint64_t address, uint3
   struct pvh_output *output = pvh_serial();
   if (phase == PVH_PHASE_BOOTING) {
     // The door's own fault.
-    pvh_format(output, "needletail: exception %d before the application was entered, at %x\n", frame->vector, frame->rip);
+    pvh_format(output, "needletail: exception %d at %x, before the application\n", frame->vector, frame->rip);
     pvh_end(125);
   }
   struct needletail_shared_page *page = (struct needletail_shared_page *)pvh_state()->shared_page;
@@ -107,12 +118,7 @@ _Noreturn void pvh_report(const struct pvh_frame *frame, uint64_t address, uint3
   }
   output->put(output, '\n');
   write_frames(output, frame);
-  pvh_format(output,
-             "  rip %x  rsp %x  rbp %x  flags %x\n  rax %x  rbx %x  rcx %x  rdx %x\n  rsi %x  rdi %x  r8 %x  r9 %x\n"
-             "  r10 %x  r11 %x  r12 %x  r13 %x\n  r14 %x  r15 %x  image 0x0\n",
-             frame->rip, frame->rsp, frame->rbp, frame->rflags, frame->rax, frame->rbx, frame->rcx, frame->rdx,
-             frame->rsi, frame->rdi, frame->r8, frame->r9, frame->r10, frame->r11, frame->r12, frame->r13, frame->r14,
-             frame->r15);
+  write_registers(output, frame);
   // 128 + SIGABRT, as the monitor has it.
   pvh_end(134);
 }

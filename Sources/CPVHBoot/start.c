@@ -5,17 +5,13 @@
 PVH_BEGIN
 
 bool pvh_check_start(const struct pvh_start_info *start, struct pvh_problem *problem) {
-  if (start->magic != PVH_START_MAGIC)
-    return pvh_fail(problem, "start information begins with %x; expected %x", (uint64_t)start->magic,
+  // What is behind the addresses is looked at below 4 GiB only: a memory map of at most 1.5 MiB, a command line of 4 KiB.
+  const uint64_t limit = 0xff000000;
+  if (start->magic != PVH_START_MAGIC || start->version < 1 || start->module_count ||
+      start->memory_map - 1 >= limit || start->command_line >= limit || start->memory_map_count > 0xffff)
+    return pvh_fail(problem, "start information %x, version %d, with %d modules; expected %x, 1 or more, with none",
+                    (uint64_t)start->magic, (uint64_t)start->version, (uint64_t)start->module_count,
                     (uint64_t)PVH_START_MAGIC);
-  if (start->version < 1)
-    return pvh_fail(problem, "start information has version 0; expected 1, which has a memory map");
-  if (start->module_count)
-    return pvh_fail(problem, "%d boot modules are loaded; expected none", (uint64_t)start->module_count);
-  // What is behind them is looked at below 4 GiB only: a memory map of at most 1.5 MiB, a command line of 4 KiB.
-  if (start->memory_map - 1 >= 0xff000000 || start->command_line >= 0xff000000 || start->memory_map_count > 0xffff)
-    return pvh_fail(problem, "start information has its memory map at %x and its command line at %x; expected them"
-                             " below 0xff000000", start->memory_map, start->command_line);
   return true;
 }
 
@@ -74,7 +70,7 @@ bool pvh_lay_out(const struct pvh_demands *demands, struct pvh_layout *layout, s
   return true;
 }
 
-bool pvh_map(struct pvh_page_tables *tables, uint64_t start, uint64_t end, uint64_t access) {
+void pvh_map(struct pvh_page_tables *tables, uint64_t start, uint64_t end, uint64_t access) {
   // Intel SDM volume 3, 4.5. Accessed and dirty beforehand, so that the processor need not write the tables.
   enum { present = 1 << 0, accessed = 1 << 5, dirty = 1 << 6, large = 1 << 7 };
   enum { large_page = 2 << 20 };
@@ -86,7 +82,10 @@ bool pvh_map(struct pvh_page_tables *tables, uint64_t start, uint64_t end, uint6
     for (; shift > (is_large ? 21 : 12); shift -= 9) {
       uint64_t *entry = &table[start >> shift & 511];
       if (!*entry) {
-        if (tables->count >= tables->capacity) return false;
+        if (tables->count >= tables->capacity) {
+          tables->count = tables->capacity + 1;
+          return;
+        }
         // The leaves decide what is allowed.
         *entry = (tables->address + tables->count++ * pvh_page_size) | present | accessed | PVH_PAGE_WRITABLE |
                  PVH_PAGE_USER;
@@ -97,7 +96,6 @@ bool pvh_map(struct pvh_page_tables *tables, uint64_t start, uint64_t end, uint6
     if (!*leaf) *leaf = start | access | present | accessed | dirty | (is_large ? large : 0);
     start += is_large ? large_page : pvh_page_size;
   }
-  return true;
 }
 
 PVH_END

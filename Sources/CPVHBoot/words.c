@@ -54,24 +54,17 @@ bool pvh_number(const struct pvh_word *word, bool allows_unit, uint64_t *number)
 }
 
 bool pvh_read_options(struct pvh_word line, struct pvh_options *options, struct pvh_problem *problem) {
-  struct pvh_word word, value;
+  struct pvh_word word, value, rest;
   *options = (struct pvh_options){.image_name = {"image", 5}};
   while (pvh_next_word(&line, &word)) {
     if (!pvh_drop_prefix(&word, "needletail.", &value)) continue;
-    if (pvh_drop_prefix(&value, "exit=", &value)) {
-      uint64_t port;
-      if (!pvh_number(&value, false, &port) || !port || port > 0xffff)
-        return pvh_fail(problem, "'%w': expected the port of isa-debug-exit, as in needletail.exit=0xf4", &word);
+    uint64_t port;
+    if (pvh_drop_prefix(&value, "exit=", &rest) && pvh_number(&rest, false, &port) && port - 1 < 0xffff)
       options->exit_port = (uint32_t)port;
-    } else if (pvh_drop_prefix(&value, "interrupts=", &value)) {
-      options->uses_levels = pvh_is_equal(&value, "level", 5);
-      if (!options->uses_levels && !pvh_is_equal(&value, "edge", 4))
-        return pvh_fail(problem, "'%w': expected edge or level", &word);
-    } else if (pvh_drop_prefix(&value, "image=", &value)) {
-      options->image_name = value;
-    } else if (!pvh_drop_prefix(&value, "name=", &value)) {
-      return pvh_fail(problem, "'%w': expected needletail.exit, .image, .interrupts or .name", &word);
-    }
+    else if (pvh_drop_prefix(&value, "image=", &rest)) options->image_name = rest;
+    else if (pvh_is_equal(&value, "interrupts=level", 16)) options->uses_levels = true;
+    else if (!pvh_is_equal(&value, "interrupts=edge", 15) && !pvh_drop_prefix(&value, "name=", &rest))
+      return pvh_fail(problem, "'%w': expected exit=PORT, image=NAME, interrupts=edge or =level, or name=NAME@ADDRESS", &word);
   }
   return true;
 }

@@ -149,9 +149,9 @@ struct pvh_page_tables {
   uint64_t address;
   uint64_t capacity, count;  // the root counts
 };
-// Maps whole pages, by large ones wherever one fits; a page that is mapped already stays as it is. False if there are too
-// few tables.
-bool pvh_map(struct pvh_page_tables *tables, uint64_t start, uint64_t end, uint64_t access);
+// Maps whole pages, by large ones wherever one fits; a page that is mapped already stays as it is. If there are too few
+// tables, `count` goes beyond `capacity`, and nothing is mapped.
+void pvh_map(struct pvh_page_tables *tables, uint64_t start, uint64_t end, uint64_t access);
 
 // MARK: Clocks
 
@@ -170,5 +170,6 @@ struct pvh_date {
   uint8_t second, minute, hour, day, month, year;
   uint8_t format;  // register B: bit 1 is 24-hour mode, bit 2 is binary
 };
-// Seconds since 1970-01-01 00:00 UTC, the clock running in that zone; 0 if it is no date.
+// Seconds since 1970-01-01 00:00 UTC, the clock running in that zone, in 24-hour mode and binary-coded decimal; 0 if it is
+// no such date.
 uint64_t pvh_seconds(const struct pvh_date *date);

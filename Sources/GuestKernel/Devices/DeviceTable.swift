@@ -13,6 +13,8 @@ struct DeviceRecord: Equatable {
   var sendsMessages: Bool
   /// Its registers may be written through the shared page.
   var takesPostedWrites = false
+  /// Not virtio, but a serial port that is read through the control page.
+  var isSerial = false
 }
 
 /// The devices of this machine.
@@ -49,7 +51,8 @@ struct DeviceTable {
       name: name(of: entry), kind: entry.kind, registers: entry.registers,
       isReset: entry.flags & UInt32(NEEDLETAIL_DEVICE_IS_RESET) != 0,
       sendsMessages: entry.flags & UInt32(NEEDLETAIL_DEVICE_SENDS_MESSAGES) != 0,
-      takesPostedWrites: entry.flags & UInt32(NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES) != 0)
+      takesPostedWrites: entry.flags & UInt32(NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES) != 0,
+      isSerial: entry.flags & UInt32(NEEDLETAIL_DEVICE_IS_SERIAL) != 0)
   }
 
   private static func name(of entry: DeviceEntry) -> String {

@@ -11,8 +11,11 @@ struct ImageSegments {
     for index in headers.program.indices {
       let header = headers.program[index]
       switch header.p_type {
-      // Empty ones, which linkers leave where a script's segment got no section, are nothing to load.
-      case UInt32(PT_LOAD) where header.p_memsz | header.p_filesz != 0:
+      // Empty ones, which linkers leave where a script's segment got no section, are nothing to load; nor is what the image
+      // has for loaders that do not know the contract.
+      case UInt32(PT_LOAD)
+      where header.p_memsz | header.p_filesz != 0
+        && header.p_flags & UInt32(NEEDLETAIL_SEGMENT_FOR_OTHER_LOADERS) == 0:
         try append(header, name: "program header \(index)", isFixed: headers.file.e_type == ET_EXEC, image)
       case UInt32(PT_INTERP):
         throw Refusal(

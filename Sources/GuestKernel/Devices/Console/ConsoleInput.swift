@@ -54,23 +54,33 @@ extension Console {
 
 #if hasFeature(Embedded)
   extension Console {
-    /// The console's driver, opened by whoever first wants input.
-    private nonisolated(unsafe) static var input: ConsoleDriver<MappedRegisterPage>?
+    /// What arrives on the console, whose driver is opened by whoever first wants input.
+    private nonisolated(unsafe) static var input: ArrivedInput?
 
-    private static func openedInput() -> ConsoleDriver<MappedRegisterPage> {
+    private static func openedInput() -> ArrivedInput {
       if let input { return input }
       guard let device = DeviceTable.attached.device(ofKind: UInt32(VIRTIO_ID_CONSOLE)) else {
         panic("input was asked for, but the image declares no console")
       }
       do throws(DeviceError) {
-        let driver = try ConsoleDriver.open(
-          device, page: MappedRegisterPage(device), maximumLineLength: maximumLineLength)
-        EventLoop.devices.append(driver)
-        input = driver
-        return driver
+        let opened = try open(device)
+        input = opened
+        return opened
       } catch {
         panic(error.description)
       }
+    }
+
+    private static func open(_ device: DeviceRecord) throws(DeviceError) -> ArrivedInput {
+      guard !device.isSerial else {
+        let driver = SerialConsoleDriver(device, source: SerialPort(), maximumLineLength: maximumLineLength)
+        EventLoop.devices.append(driver)
+        return driver.input
+      }
+      let driver = try ConsoleDriver.open(
+        device, page: MappedRegisterPage(device), maximumLineLength: maximumLineLength)
+      EventLoop.devices.append(driver)
+      return driver.input
     }
 
     /// Whether somebody at a terminal is waiting for an answer: whether a prompt makes sense.
@@ -84,13 +94,13 @@ extension Console {
     }
 
     private static func take(into bytes: UnsafeMutableRawBufferPointer) -> (count: Int, hasEnded: Bool) {
-      let driver = openedInput()
-      let count = driver.lines.take(into: bytes)
-      return (count, driver.lines.hasEnded)
+      let input = openedInput()
+      let count = input.lines.take(into: bytes)
+      return (count, input.lines.hasEnded)
     }
 
     private static nonisolated(nonsending) func waitForInput() async {
-      await openedInput().waitForInput()
+      await openedInput().wait()
     }
   }
 #endif

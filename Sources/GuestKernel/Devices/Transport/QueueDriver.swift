@@ -61,12 +61,14 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
     guard expectsInterrupt else { return }
     expectsInterrupt = false
     queue.suppressInterrupts()
-    registers.acknowledgeInterrupts()
     // Also when something was completed: the device may have broken right behind it, and tells once.
     if registers.needsReset { throw .needsReset }
   }
 
   override final func prepareToIdle() -> Idleness {
+    // Whether or not one was asked for: an interrupt that the device still raises is no edge when the next one comes, and a
+    // level that keeps the machine awake. What it told of is in the ring, which is looked at behind this.
+    registers.acknowledgeInterrupts()
     guard isAwaited else { return .nobodyWaits }
     expectsInterrupt = true
     return queue.requestInterrupt() ? .awaitsInterrupt : .hasWork
