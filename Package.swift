@@ -69,7 +69,8 @@ let package = Package(
     // The guest half.
     .target(
       name: "CGuestKernel", cSettings: [.headerSearchPath("../CMachineABI")]),
-    .target(name: "CPVHBoot", cSettings: [.headerSearchPath("../CMachineABI")]),
+    .target(
+      name: "CPVHBoot", dependencies: ["CMachineABI"], cSettings: [.headerSearchPath("../CMachineABI")]),
     .target(name: "MacroExpansion", dependencies: ["MachineABI"], swiftSettings: plainSettings),
     .macro(name: "NeedletailMacros", dependencies: ["MacroExpansion"], swiftSettings: plainSettings),
     .target(
@@ -121,6 +122,7 @@ let package = Package(
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "MacroExpansionTests", dependencies: ["MacroExpansion", "MachineABI"], swiftSettings: settings),
+    .testTarget(name: "CPVHBootTests", dependencies: ["CPVHBoot", "MachineABI"], swiftSettings: settings),
     .testTarget(
       name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI", "SeededRandom"], swiftSettings: settings),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: plainSettings),

@@ -155,7 +155,7 @@ bool pvh_start_clocks(struct needletail_clock *clock, void *scratch, uint64_t *k
   if (!*khz && last_leaf >= 0x16) *khz = (uint64_t)(cpuid(0x16).a & 0xffff) * 1000;
   if (!*khz) *khz = measured_khz();
   if (*khz < 1000 || *khz > 100000000)
-    return pvh_fail(problem, "the time-stamp counter's frequency is unknown: CPUID does not tell, and there is no PIT");
+    return pvh_fail(problem, "the time-stamp counter's frequency is unknown, and there is no PIT to measure it");
   if (!is_kvm) {
     *wall_clock = real_time() * 1000000000;
     pvh_fill_clock(clock, *khz, pvh_rdtsc());
@@ -179,15 +179,10 @@ void pvh_fill_seed(uint64_t *words, unsigned count, uint64_t other) {
     uint64_t word = (other ^ other >> 30) * 0xbf58476d1ce4e5b9;
     word = (word ^ word >> 27) * 0x94d049bb133111eb;
     word ^= word >> 31;
-    // Ten failures in a row mean that the processor's own generator is broken (Intel SDM volume 1, 7.3.17.1).
-    for (int attempt = 0; has_generator && attempt < 10; attempt++) {
-      uint64_t random;
-      uint8_t is_ready;
-      __asm__ volatile("rdrand %0; setc %1" : "=r"(random), "=q"(is_ready)::"cc");
-      if (!is_ready) continue;
-      word ^= random;
-      break;
-    }
+    // One that is not ready goes without: this is the seed of many words.
+    uint64_t random = 0;
+    if (has_generator) __asm__ volatile("rdrand %0" : "=r"(random)::"cc");
+    word ^= random;
     words[i] = word;
   }
 }

@@ -3,27 +3,28 @@
 
 PVH_BEGIN
 
+// Takes what is before `separator` off the front of `rest`, and the separator; all, if there is none.
+static void split(struct pvh_word *rest, char separator, struct pvh_word *part) {
+  *part = (struct pvh_word){rest->start, 0};
+  while (rest->count) {
+    rest->count--;
+    if (*rest->start++ == separator) return;
+    part->count++;
+  }
+}
+
 int pvh_read_device(const struct pvh_word *word, struct pvh_device_word *device, struct pvh_problem *problem) {
   // Registers, and some configuration space (virtio 1.2, section 4.2.2); QEMU's are the smallest.
   enum { smallest_window = 0x200, largest_window = 1 << 20 };
-  struct pvh_word parts[4];
-  if (!pvh_drop_prefix(word, "virtio_mmio.device=", &parts[0])) return 0;
-  // SIZE, ADDRESS, IRQ, and an identifier that only Linux needs.
-  int count = 1;
-  struct pvh_word *part = parts;
-  struct pvh_word rest = *part;
-  part->count = 0;
-  for (; rest.count; rest.start++, rest.count--) {
-    if (count < 4 && *rest.start == (count == 1 ? '@' : ':')) {
-      *++part = (struct pvh_word){rest.start + 1, 0};
-      count++;
-    } else {
-      part->count++;
-    }
-  }
+  struct pvh_word rest, size_part, address_part, line_part;
+  if (!pvh_drop_prefix(word, "virtio_mmio.device=", &rest)) return 0;
   uint64_t size, line;
-  if (count < 3 || !pvh_number(&parts[0], true, &size) || !pvh_number(&parts[1], false, &device->address) ||
-      !pvh_number(&parts[2], false, &line) || size < smallest_window || size > largest_window || line > 0xff ||
+  split(&rest, '@', &size_part);
+  split(&rest, ':', &address_part);
+  // Behind it, an identifier that only Linux needs.
+  split(&rest, ':', &line_part);
+  if (!pvh_number(&size_part, true, &size) || !pvh_number(&address_part, false, &device->address) ||
+      !pvh_number(&line_part, false, &line) || size < smallest_window || size > largest_window || line > 0xff ||
       device->address % 4 || device->address < 0x10000 || device->address > 0xffffffff - size) {
     pvh_fail(problem, "'%w': expected virtio_mmio.device=SIZE@ADDRESS:IRQ, from 512 bytes up, below 4 GiB", word);
     return -1;
@@ -60,9 +61,9 @@ static struct pvh_word name_of(const struct needletail_device *device) {
 
 // Reads needletail.name=NAME@ADDRESS: a declared device that is the one at this address and no other. False if it is wrong.
 static bool read_name(const struct pvh_word *value, struct needletail_device *devices, uint32_t count) {
-  struct pvh_word name = {value->start, 0}, rest = *value, declared;
-  while (rest.count && *rest.start != '@') rest.start++, rest.count--, name.count++;
-  for (; pvh_drop_prefix(&rest, "@", &rest) && count--; devices++) {
+  struct pvh_word name, rest = *value, declared;
+  split(&rest, '@', &name);
+  for (; count--; devices++) {
     declared = name_of(devices);
     if (pvh_is_equal(&name, declared.start, declared.count)) return pvh_number(&rest, false, &devices->registers);
   }
@@ -97,7 +98,9 @@ bool pvh_match_devices(struct pvh_word line, struct needletail_device *devices, 
           (devices[i].registers == window.address ||
            (!devices[i].registers && !(device && device->registers))))
         device = &devices[i];
-    if (!device) return pvh_fail(problem, "'%w': a %s is attached, but the image does not declare it", &word,
+    for (uint32_t i = 0; i < count; i++)
+      if (devices[i].vector && devices[i].registers == window.address) device = NULL;
+    if (!device) return pvh_fail(problem, "'%w': the image does not declare the %s that is attached", &word,
                                  kind_name(kind));
     device->registers = window.address;
     if (window.line >= line_limit || !(device->vector = vector_of(lines, window.line)))

@@ -47,7 +47,7 @@ private final class InputSession: @unchecked Sendable {
   private func startReader() {
     guard reader == nil else { return }
     reader = Task(executorPreference: InlineExecutor.shared) {
-      await self.driver.waitForInput()
+      await self.driver.input.wait()
       self.takeLines()
       self.reader = nil
     }
@@ -55,8 +55,8 @@ private final class InputSession: @unchecked Sendable {
 
   private func takeLines() {
     while true {
-      switch driver.lines.takeLine(echo: { _ in }) {
-      case .line(let line): require(line.count <= driver.lines.maximumLength, "a line's length")
+      switch driver.input.lines.takeLine(echo: { _ in }) {
+      case .line(let line): require(line.count <= driver.input.lines.maximumLength, "a line's length")
       case .end, .nothing: return
       }
     }
@@ -65,7 +65,7 @@ private final class InputSession: @unchecked Sendable {
   private func takeBytes() {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 + device.next(below: 8), alignment: 1)
     defer { buffer.deallocate() }
-    require(driver.lines.take(into: buffer) <= buffer.count, "as many bytes as fit")
+    require(driver.input.lines.take(into: buffer) <= buffer.count, "as many bytes as fit")
   }
 
   /// Fills the buffer that the driver has made available, as a console does.

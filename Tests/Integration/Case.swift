@@ -46,12 +46,15 @@ struct Session: Sendable {
   let monitor: Monitor
   let lane: Lane
   let hostedDirectory: String?
+  /// QEMU, to boot images without a monitor.
+  let emulator: String?
 
   init(_ options: Options) {
     monitor = Monitor(
       path: options.monitor, imageDirectory: options.images, watchdogSeconds: options.lane.watchdogSeconds)
     lane = options.lane
     hostedDirectory = options.hosted
+    emulator = options.emulator
   }
 }
 
@@ -86,5 +89,6 @@ struct Topic: Sendable {
     Topic(name: "bad-usage", cases: badUsageCases()),
     Topic(name: "commands", cases: commandCases()),
     Topic(name: "hosted", cases: hostedCases()),
+    Topic(name: "microvm", cases: microVMCases()),
   ]
 }

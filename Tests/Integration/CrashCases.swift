@@ -1,24 +1,6 @@
 /// Every way in which the crash example fails ends in status 134 and a report that says what and where.
 func crashCases() -> [Case] {
-  let crashes: [Crash] = [
-    Crash("fatal-error", says: "crash/Failures.swift:8: Fatal error: asked to stop", in: "stop()"),
-    Crash("index-out-of-range", says: "Index out of range", in: "indexOutOfRange(array:index:)"),
-    Crash("nil-unwrapped", says: "Unexpectedly found nil while unwrapping an Optional value", in: "nilUnwrapped(_:)"),
-    Crash("overflow", says: "arithmetic overflow", in: "overflow(_:)"),
-    Crash("stack-overflow", says: "stack overflow: page fault on address 0x", in: "stackOverflow(depth:)"),
-    Crash("null", says: "null pointer: page fault on address 0x8 while reading", in: "readNull()"),
-    Crash("write-to-text", says: "write to read-only memory: page fault on address 0x", in: "writeToText()"),
-    Crash("write-to-constant", says: "write to read-only memory: page fault on address 0x", in: "writeToConstant()"),
-    Crash("jump-to-heap", says: "execution of data: page fault on address 0x", in: "jumpToHeap()"),
-    Crash("jump-to-stack", says: "execution of data: page fault on address 0x", in: "jumpToStack()"),
-    Crash("wild-read", says: "page fault on address 0x700000000000 while reading", in: "wildRead()"),
-    Crash("out-of-memory", says: "out of memory: 1048608 bytes asked, ", in: "outOfMemory()"),
-    Crash("double-free", says: "double free of 0x", in: "needletail_deallocate"),
-    Crash("divide-by-zero", says: "division by zero", in: "divideByZero()"),
-    Crash("privileged-instruction", says: "general protection fault", in: "privilegedInstruction()"),
-    Crash("deadlock", says: "deadlock: every task waits", in: "swift_task_asyncMainDrainQueue"),
-  ]
-  return crashes.map { crash in
+  Crash.all.map { crash in
     Case("crash-\(crash.kind)", "\(crash.kind) is reported in words, with demangled frames") {
       session throws(Verdict) in
       let run = try session.monitor.run("crash", [crash.kind])
@@ -53,7 +35,28 @@ func crashCases() -> [Case] {
 }
 
 /// One of the crash example's kinds.
-private struct Crash {
+struct Crash {
+  static var all: [Crash] {
+    [
+    Crash("fatal-error", says: "crash/Failures.swift:8: Fatal error: asked to stop", in: "stop()"),
+    Crash("index-out-of-range", says: "Index out of range", in: "indexOutOfRange(array:index:)"),
+    Crash("nil-unwrapped", says: "Unexpectedly found nil while unwrapping an Optional value", in: "nilUnwrapped(_:)"),
+    Crash("overflow", says: "arithmetic overflow", in: "overflow(_:)"),
+    Crash("stack-overflow", says: "stack overflow: page fault on address 0x", in: "stackOverflow(depth:)"),
+    Crash("null", says: "null pointer: page fault on address 0x8 while reading", in: "readNull()"),
+    Crash("write-to-text", says: "write to read-only memory: page fault on address 0x", in: "writeToText()"),
+    Crash("write-to-constant", says: "write to read-only memory: page fault on address 0x", in: "writeToConstant()"),
+    Crash("jump-to-heap", says: "execution of data: page fault on address 0x", in: "jumpToHeap()"),
+    Crash("jump-to-stack", says: "execution of data: page fault on address 0x", in: "jumpToStack()"),
+    Crash("wild-read", says: "page fault on address 0x700000000000 while reading", in: "wildRead()"),
+    Crash("out-of-memory", says: "out of memory: 1048608 bytes asked, ", in: "outOfMemory()"),
+    Crash("double-free", says: "double free of 0x", in: "needletail_deallocate"),
+    Crash("divide-by-zero", says: "division by zero", in: "divideByZero()"),
+    Crash("privileged-instruction", says: "general protection fault", in: "privilegedInstruction()"),
+    Crash("deadlock", says: "deadlock: every task waits", in: "swift_task_asyncMainDrainQueue"),
+    ]
+  }
+
   let kind: String
   /// How the report's first line goes on after "guest panic: ".
   let message: String

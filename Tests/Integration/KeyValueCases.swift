@@ -5,55 +5,7 @@ func keyValueCases() -> [Case] {
   [
     Case("kv-session", "a session with the key-value store goes as it should") { session throws(Verdict) in
       let disk = try Disk(byteCount: 1 << 20)
-      try talk(
-        session, disk,
-        """
-        get fruit
-        set fruit a red apple
-        set colour blue
-        get fruit
-        list
-        commit
-        set fruit pear
-        delete colour
-        list
-        discard
-        get colour
-        get fruit
-        list fr
-        delete colour
-        commit
-        commit
-        get colour
-        fetch
-        set
-        set lonely
-        get two words
-
-        quit
-        set fruit never
-        commit
-
-        """,
-        expecting: """
-          error: 'fruit' has no value
-          a red apple
-          colour
-          fruit
-          committed 1
-          fruit
-          blue
-          a red apple
-          fruit
-          committed 2
-          committed 3
-          error: 'colour' has no value
-          error: no command is named 'fetch'; try 'help'
-          error: usage: set KEY VALUE
-          error: usage: set KEY VALUE
-          error: usage: get KEY
-
-          """)
+      try talk(session, disk, StoreSession.input, expecting: StoreSession.output)
     },
     Case("kv-restart", "what was committed is there after a restart, and what was not is not") {
       session throws(Verdict) in
@@ -91,6 +43,60 @@ func keyValueCases() -> [Case] {
       }
     },
   ]
+}
+
+/// What is said to a store on a blank disk, and what it answers.
+enum StoreSession {
+  static let input =
+    """
+    get fruit
+    set fruit a red apple
+    set colour blue
+    get fruit
+    list
+    commit
+    set fruit pear
+    delete colour
+    list
+    discard
+    get colour
+    get fruit
+    list fr
+    delete colour
+    commit
+    commit
+    get colour
+    fetch
+    set
+    set lonely
+    get two words
+
+    quit
+    set fruit never
+    commit
+
+    """
+
+  static let output =
+    """
+    error: 'fruit' has no value
+    a red apple
+    colour
+    fruit
+    committed 1
+    fruit
+    blue
+    a red apple
+    fruit
+    committed 2
+    committed 3
+    error: 'colour' has no value
+    error: no command is named 'fetch'; try 'help'
+    error: usage: set KEY VALUE
+    error: usage: set KEY VALUE
+    error: usage: get KEY
+
+    """
 }
 
 private func runStore(_ session: Session, _ disk: borrowing Disk, _ input: String) throws(Verdict) -> Run {

@@ -5,18 +5,21 @@ struct Options {
   var lane = Lane.kvm
   /// Where the hosted builds of the examples are; nil leaves their cases out.
   var hosted: String?
+  /// QEMU; nil leaves the cases out that boot images with it.
+  var emulator: String?
   var lists = false
   var showsHelp = false
   var selection: [Case] = []
 
   static let help = """
-    usage: integration --monitor PATH --images DIR [--lane kvm|hardware] [--hosted DIR] [--list]
-                       [--topic TOPIC]... [CASE...]
+    usage: integration --monitor PATH --images DIR [--lane kvm|hardware] [--hosted DIR] [--qemu PATH]
+                       [--list] [--topic TOPIC]... [CASE...]
 
       --monitor PATH   the `needletail` to test
       --images DIR     where NAME.elf and NAME.stripped.elf are
       --lane LANE      kvm (default): this machine's /dev/kvm; hardware: inside the hardware lane's guest
       --hosted DIR     where the examples built for Linux are
+      --qemu PATH      boot images without the monitor too, with this qemu-system-x86_64
       --topic TOPIC    run the cases of this topic; may be given more than once
       --list           print the cases and what each proves, and run none
 
@@ -32,6 +35,7 @@ struct Options {
       case "--monitor": monitor = try Self.value(of: argument, &rest)
       case "--images": images = try Self.value(of: argument, &rest)
       case "--hosted": hosted = try Self.value(of: argument, &rest)
+      case "--qemu": emulator = try Self.value(of: argument, &rest)
       case "--lane":
         let name = try Self.value(of: argument, &rest)
         switch name {

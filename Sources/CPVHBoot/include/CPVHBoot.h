@@ -4,8 +4,8 @@
 // because every image carries it: the same in Embedded Swift was three times as large.
 #pragma once
 
-#include "machine_abi.h"
-#include "virtio_abi.h"
+#include "../../CMachineABI/machine_abi.h"
+#include "../../CMachineABI/virtio_abi.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,7 +142,7 @@ bool pvh_lay_out(const struct pvh_demands *demands, struct pvh_layout *layout, s
 
 #define PVH_PAGE_WRITABLE 0x2
 #define PVH_PAGE_USER 0x4
-#define PVH_PAGE_NO_EXECUTE 0x8000000000000000
+#define PVH_PAGE_NO_EXECUTE 0x8000000000000000ull
 
 struct pvh_page_tables {
   uint64_t *tables;  // zeroed, where the processor finds them at `address`

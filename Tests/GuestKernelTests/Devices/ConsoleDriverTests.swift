@@ -26,10 +26,10 @@ import Testing
 
   @Test func inputArrives() async throws {
     let (driver, device) = try Self.open()
-    #expect(!driver.lines.isTerminal)
+    #expect(!driver.input.lines.isTerminal)
     #expect(device.takeAvailable() == nil, "nothing is taken from the host before somebody wants it")
     #expect(driver.prepareToIdle() == .nobodyWaits)
-    let task = Task { @MainActor in await driver.waitForInput() }
+    let task = Task { @MainActor in await driver.input.wait() }
     await Self.settle()
     driver.announce()
     #expect(device.notifications == [UInt32(VIRTIO_CONSOLE_RECEIVE_QUEUE)])
@@ -37,30 +37,30 @@ import Testing
     try Self.type("one\ntwo\nthr", on: device)
     try driver.poll()
     await task.value
-    #expect(driver.lines.takeLine { _ in } == Self.line("one"))
-    #expect(driver.lines.takeLine { _ in } == Self.line("two"))
-    #expect(driver.lines.takeLine { _ in } == .nothing)
+    #expect(driver.input.lines.takeLine { _ in } == Self.line("one"))
+    #expect(driver.input.lines.takeLine { _ in } == Self.line("two"))
+    #expect(driver.input.lines.takeLine { _ in } == .nothing)
     #expect(device.takeAvailable() == nil)
-    let end = Task { @MainActor in await driver.waitForInput() }
+    let end = Task { @MainActor in await driver.input.wait() }
     await Self.settle()
     // The end of the input: a buffer with nothing in it.
     try Self.type("", on: device)
     try driver.poll()
     await end.value
-    #expect(driver.lines.takeLine { _ in } == Self.line("thr"))
-    #expect(driver.lines.takeLine { _ in } == .end)
-    #expect(driver.lines.hasEnded)
+    #expect(driver.input.lines.takeLine { _ in } == Self.line("thr"))
+    #expect(driver.input.lines.takeLine { _ in } == .end)
+    #expect(driver.input.lines.hasEnded)
   }
 
   @Test func terminalIsOneThatHasASize() throws {
     let (driver, _) = try Self.open([VIRTIO_CONSOLE_F_SIZE])
-    #expect(driver.lines.isTerminal)
+    #expect(driver.input.lines.isTerminal)
   }
 
   /// The buffer stays with the device; what arrives later is there for the next one.
   @Test func cancelledTaskLosesNothing() async throws {
     let (driver, device) = try Self.open()
-    let tasks = (0..<3).map { _ in Task { @MainActor in await driver.waitForInput() } }
+    let tasks = (0..<3).map { _ in Task { @MainActor in await driver.input.wait() } }
     await Self.settle()
     #expect(driver.queue.inFlightCount == 1)
     for index in [1, 2, 0] {
@@ -69,15 +69,15 @@ import Testing
       #expect(driver.isAwaited == (index != 0))
     }
     #expect(driver.prepareToIdle() == .nobodyWaits)
-    let next = Task { @MainActor in await driver.waitForInput() }
+    let next = Task { @MainActor in await driver.input.wait() }
     await Self.settle()
     #expect(driver.queue.inFlightCount == 1)
     try Self.type("x\n", on: device)
     try driver.poll()
     await next.value
-    #expect(driver.lines.takeLine { _ in } == Self.line("x"))
+    #expect(driver.input.lines.takeLine { _ in } == Self.line("x"))
     // Cancelled before it began.
-    let late = Task { @MainActor in await driver.waitForInput() }
+    let late = Task { @MainActor in await driver.input.wait() }
     late.cancel()
     await late.value
     #expect(!driver.isAwaited)
