@@ -29,19 +29,19 @@ NO_KVM = 77
 LANE_FILES = out/needletail $(EXAMPLES:%=out/%.elf) $(TEST_IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
 .NOTPARALLEL:
-.PHONY: all help deps build run test test-unit test-hosted test-integration test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
+.PHONY: all help deps build run test test-unit test-hosted test-integration test-microvm test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
   format lint clean toolsets
 
 all: build
 
 help:
 	@echo 'make run              build everything and boot hello'
-	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, emulated hardware, Linux, an outside package'
+	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, microvm, emulated hardware, Linux, an outside package'
 	@echo 'make lane CASE=NAME   one integration case on emulated hardware'
 	@echo 'make fuzz TIME=60     every fuzz target, for so many seconds each; TARGET=NAME for one'
 	@echo 'make bench            measure, and rewrite the tables of docs/performance.md'
 	@echo 'make format           lay the sources out as `make lint` wants them'
-	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-external test-fuzz test-hardware test-linux clean'
+	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-microvm test-external test-fuzz test-hardware test-linux clean'
 
 # Debian's packages, and the kernel of the hardware lane. Quick when everything is there.
 deps:
@@ -77,7 +77,7 @@ $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
 run: build
 	out/needletail run out/hello.elf
 
-test: lint test-unit test-hosted test-integration test-external test-fuzz test-hardware test-linux
+test: lint test-unit test-hosted test-integration test-microvm test-external test-fuzz test-hardware test-linux
 
 test-unit: build
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
@@ -91,6 +91,15 @@ test-hosted: build
 test-integration: build
 	@out/integration --monitor out/needletail --images out || { status=$$?; \
 	  if [ $$status = $(NO_KVM) ]; then echo 'no /dev/kvm here: the cases run in the hardware lane only'; else exit $$status; fi; }
+
+# The same images without the monitor, on QEMU's microvm and its devices. One case goes through the monitor as well.
+QEMU ?= /usr/bin/qemu-system-x86_64
+test-microvm: build
+	@out/integration --monitor out/needletail --images out --qemu $(QEMU) --topic microvm || { status=$$?; \
+	  if [ $$status = $(NO_KVM) ]; then \
+	    echo 'no /dev/kvm here: the microvm cases run without the one that needs it'; \
+	    out/integration --monitor out/needletail --images out --qemu $(QEMU) $$(out/integration --list --topic microvm | \
+	      sed -n 's/^\(microvm-[a-z-]*\):.*/\1/p' | grep -v '^microvm-kv-restart$$'); else exit $$status; fi; }
 
 # The same cases, on a processor with SVM that QEMU emulates.
 test-hardware: build

@@ -82,7 +82,9 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
     #expect(try #require(last.devices).map(\.registers) == [0x30000, 0x10000, 0x20000])
   }
 
-  @Test(arguments: ["needletail.name=", "needletail.name=a", "needletail.name=@1", "needletail.name=b@0x10000", "needletail.name=a@"])
+  @Test(arguments: [
+    "needletail.name=", "needletail.name=a", "needletail.name=@1", "needletail.name=b@0x10000", "needletail.name=a@",
+  ])
   func badNames(_ word: String) {
     let outcome = match(
       "virtio_mmio.device=1K@0x10000:5 \(word)", declared: [("a", Self.block)], windows: [(0x10000, Self.block, 2)])
@@ -94,7 +96,9 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
     let outcome = match(
       "virtio_mmio.device=1K@0x10000:5 needletail.name=a@0x40000", declared: [("a", Self.block)],
       windows: [(0x10000, Self.block, 2)])
-    #expect(outcome.problem == "'virtio_mmio.device=1K@0x10000:5': the image does not declare the block device that is attached")
+    #expect(
+      outcome.problem
+        == "'virtio_mmio.device=1K@0x10000:5': the image does not declare the block device that is attached")
   }
 
   @Test func legacyIsRefusedWithTheRemedy() {
@@ -121,8 +125,10 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
       ).problem.contains("does not declare the block device"))
     // The same one twice.
     #expect(
-      match("\(word) \(word)", declared: [("a", Self.block), ("b", Self.block)], windows: [(0xfeb0_0e00, Self.block, 2)])
-        .devices == nil)
+      match(
+        "\(word) \(word)", declared: [("a", Self.block), ("b", Self.block)], windows: [(0xfeb0_0e00, Self.block, 2)]
+      )
+      .devices == nil)
   }
 
   @Test func anEmptyPlaceIsNothing() {
@@ -148,14 +154,16 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
     #expect(
       match(words(14), declared: Array(declared.prefix(14)), windows: windows).devices?.map(\.vector)
         == (33..<47).map { UInt32($0) })
-    #expect(match(words(15), declared: declared, windows: windows).problem.contains("expected an interrupt line below 24"))
+    #expect(
+      match(words(15), declared: declared, windows: windows).problem.contains("expected an interrupt line below 24"))
     #expect(
       match("virtio_mmio.device=4K@0x10000:24", declared: [("d", Self.block)], windows: windows).problem.contains(
         "expected an interrupt line below 24"))
   }
 
   @Test(arguments: [
-    "virtio_mmio.device=", "virtio_mmio.device=512", "virtio_mmio.device=512@0x10000", "virtio_mmio.device=511@0x10000:5",
+    "virtio_mmio.device=", "virtio_mmio.device=512", "virtio_mmio.device=512@0x10000",
+    "virtio_mmio.device=511@0x10000:5",
     "virtio_mmio.device=2M@0x10000:5", "virtio_mmio.device=512@0x10002:5", "virtio_mmio.device=512@0xfffff000000:5",
     "virtio_mmio.device=512@0xfffffe00:5", "virtio_mmio.device=512@0x0:5", "virtio_mmio.device=512@0x10000:256",
     "virtio_mmio.device=512@0x10000:", "virtio_mmio.device=:5@0x10000", "virtio_mmio.device=512:0x10000@5",

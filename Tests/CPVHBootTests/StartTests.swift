@@ -63,7 +63,8 @@ import Testing
   private func layOut(_ change: (inout pvh_demands) -> Void = { _ in }) -> (pvh_layout?, String) {
     var demands = pvh_demands(
       memory_start: 0x200000, memory_end: 0x8000000, image_end: 0x220000, stack_size: 0x40000,
-      minimum_memory: 0x200000, thread_locals_size: 100, thread_locals_alignment: 32, boot_info_size: 500, device_count: 2)
+      minimum_memory: 0x200000, thread_locals_size: 100, thread_locals_alignment: 32, boot_info_size: 500,
+      device_count: 2)
     change(&demands)
     var layout = pvh_layout()
     let (isGood, problem) = withProblem { pvh_lay_out(&demands, &layout, $0) }

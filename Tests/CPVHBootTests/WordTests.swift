@@ -108,7 +108,9 @@ import Testing
   /// Any bytes at all: nothing is read beyond the line, and nothing hangs.
   @Test func randomLines() {
     var generator = SystemRandomNumberGenerator()
-    let pieces = ["needletail.", "virtio_mmio.device=", "name=", "exit=", "0x", "@", ":", " ", "--", "4K", "9", "\u{1}", "é"]
+    let pieces = [
+      "needletail.", "virtio_mmio.device=", "name=", "exit=", "0x", "@", ":", " ", "--", "4K", "9", "\u{1}", "é",
+    ]
     for _ in 0..<2000 {
       var text = ""
       for _ in 0..<Int.random(in: 0..<20, using: &generator) { text += pieces.randomElement(using: &generator)! }

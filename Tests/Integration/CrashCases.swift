@@ -38,22 +38,22 @@ func crashCases() -> [Case] {
 struct Crash {
   static var all: [Crash] {
     [
-    Crash("fatal-error", says: "crash/Failures.swift:8: Fatal error: asked to stop", in: "stop()"),
-    Crash("index-out-of-range", says: "Index out of range", in: "indexOutOfRange(array:index:)"),
-    Crash("nil-unwrapped", says: "Unexpectedly found nil while unwrapping an Optional value", in: "nilUnwrapped(_:)"),
-    Crash("overflow", says: "arithmetic overflow", in: "overflow(_:)"),
-    Crash("stack-overflow", says: "stack overflow: page fault on address 0x", in: "stackOverflow(depth:)"),
-    Crash("null", says: "null pointer: page fault on address 0x8 while reading", in: "readNull()"),
-    Crash("write-to-text", says: "write to read-only memory: page fault on address 0x", in: "writeToText()"),
-    Crash("write-to-constant", says: "write to read-only memory: page fault on address 0x", in: "writeToConstant()"),
-    Crash("jump-to-heap", says: "execution of data: page fault on address 0x", in: "jumpToHeap()"),
-    Crash("jump-to-stack", says: "execution of data: page fault on address 0x", in: "jumpToStack()"),
-    Crash("wild-read", says: "page fault on address 0x700000000000 while reading", in: "wildRead()"),
-    Crash("out-of-memory", says: "out of memory: 1048608 bytes asked, ", in: "outOfMemory()"),
-    Crash("double-free", says: "double free of 0x", in: "needletail_deallocate"),
-    Crash("divide-by-zero", says: "division by zero", in: "divideByZero()"),
-    Crash("privileged-instruction", says: "general protection fault", in: "privilegedInstruction()"),
-    Crash("deadlock", says: "deadlock: every task waits", in: "swift_task_asyncMainDrainQueue"),
+      Crash("fatal-error", says: "crash/Failures.swift:8: Fatal error: asked to stop", in: "stop()"),
+      Crash("index-out-of-range", says: "Index out of range", in: "indexOutOfRange(array:index:)"),
+      Crash("nil-unwrapped", says: "Unexpectedly found nil while unwrapping an Optional value", in: "nilUnwrapped(_:)"),
+      Crash("overflow", says: "arithmetic overflow", in: "overflow(_:)"),
+      Crash("stack-overflow", says: "stack overflow: page fault on address 0x", in: "stackOverflow(depth:)"),
+      Crash("null", says: "null pointer: page fault on address 0x8 while reading", in: "readNull()"),
+      Crash("write-to-text", says: "write to read-only memory: page fault on address 0x", in: "writeToText()"),
+      Crash("write-to-constant", says: "write to read-only memory: page fault on address 0x", in: "writeToConstant()"),
+      Crash("jump-to-heap", says: "execution of data: page fault on address 0x", in: "jumpToHeap()"),
+      Crash("jump-to-stack", says: "execution of data: page fault on address 0x", in: "jumpToStack()"),
+      Crash("wild-read", says: "page fault on address 0x700000000000 while reading", in: "wildRead()"),
+      Crash("out-of-memory", says: "out of memory: 1048608 bytes asked, ", in: "outOfMemory()"),
+      Crash("double-free", says: "double free of 0x", in: "needletail_deallocate"),
+      Crash("divide-by-zero", says: "division by zero", in: "divideByZero()"),
+      Crash("privileged-instruction", says: "general protection fault", in: "privilegedInstruction()"),
+      Crash("deadlock", says: "deadlock: every task waits", in: "swift_task_asyncMainDrainQueue"),
     ]
   }
 

@@ -86,7 +86,8 @@ private func devices() -> [Case] {
       session throws(Verdict) in
       let disk = try Disk(byteCount: 1 << 20)
       for words in [
-        "virtio_mmio.device=512@0xfeb00000:5", "virtio_mmio.device=0x200@0xfeb00000:5:7 needletail.name=data@0xfeb00000",
+        "virtio_mmio.device=512@0xfeb00000:5",
+        "virtio_mmio.device=0x200@0xfeb00000:5:7 needletail.name=data@0xfeb00000",
       ] {
         try session.microVM(
           "kv", words, machine: "auto-kernel-cmdline=off", devices: disk.asVirtioBlock(bus: 0), input: "list\nquit\n"
@@ -117,7 +118,8 @@ private func refusals() -> [Case] {
         "virtio_mmio.device=512@0xfeb00000", "virtio_mmio.device=1@0xfeb00000:5", "needletail.name=data@0xfeb00000",
       ] { try session.microVM("hello", word).expectRefusal("'\(word)': expected ") }
       // Nothing of QEMU's is there.
-      try session.microVM("hello", "virtio_mmio.device=512@0xd0000000:5").expectRefusal("there is no virtio-mmio device")
+      try session.microVM("hello", "virtio_mmio.device=512@0xd0000000:5").expectRefusal(
+        "there is no virtio-mmio device")
       let line = String(repeating: "x", count: 4096)
       try session.microVM("hello", line).expectRefusal("the command line is too long; expected at most 4095 bytes")
     },
@@ -144,7 +146,8 @@ extension Run {
     try expect(ending == .exited((2 * 125 + 1) & 0xff) || ending == .exited(0), "status 251, or 0", got: ending.text)
     let refusal = stdout.lines.first ?? ""
     try expect(
-      refusal.hasPrefix("needletail: ") && refusal.contains(bytesOf: text), "a line with '\(text)'", got: "'\(refusal)'")
+      refusal.hasPrefix("needletail: ") && refusal.contains(bytesOf: text), "a line with '\(text)'", got: "'\(refusal)'"
+    )
     let rest = stdout.lines.dropFirst()
     try expect(
       ending == .exited(0) ? rest == ["needletail: exit status 125"] : rest.isEmpty, "no more than that", got: "more")

@@ -42,6 +42,23 @@ import Testing
       ])
   }
 
+  /// A segment for other loaders is no segment of the image's, whatever is wrong with it.
+  @Test func segmentsForOtherLoaders() throws {
+    var builder = ImageBuilder()
+    let plain = try TemporaryFile(builder.bytes)
+    var other = Elf64_Phdr()
+    other.p_type = UInt32(PT_LOAD)
+    other.p_flags = UInt32(PF_R | PF_W | PF_X) | UInt32(NEEDLETAIL_SEGMENT_FOR_OTHER_LOADERS)
+    other.p_vaddr = 0x123
+    other.p_offset = .max
+    other.p_filesz = 77
+    other.p_memsz = .max
+    builder.programHeaders.append(other)
+    let file = try TemporaryFile(builder.bytes)
+    #expect(try Image(opening: file.path).segments == Image(opening: plain.path).segments)
+    #expect(inspection(of: file.path).report.contains("rwx not loaded\n"))
+  }
+
   @Test("variations that are right too", arguments: variations + devices)
   func variation(_ variation: ImageCase) throws {
     let file = try TemporaryFile(variation.bytes)

@@ -69,11 +69,13 @@ private struct ImageInspection {
     add("segments", ImageInspection.row("offset", "file size", "address", "memory size", "protection"))
     for header in headers where header.p_type == UInt32(PT_LOAD) {
       let isSupervisor = supervisor?.address == header.p_vaddr
+      let isForOthers = header.p_flags & UInt32(NEEDLETAIL_SEGMENT_FOR_OTHER_LOADERS) != 0
       add(
         "",
         ImageInspection.row(
           header.p_offset.hexadecimal, header.p_filesz.hexadecimal, header.p_vaddr.hexadecimal,
-          header.p_memsz.hexadecimal, header.flagNames + (isSupervisor ? " supervisor" : "")))
+          header.p_memsz.hexadecimal,
+          header.flagNames + (isSupervisor ? " supervisor" : isForOthers ? " not loaded" : "")))
     }
   }
 

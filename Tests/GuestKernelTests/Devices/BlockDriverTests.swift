@@ -231,6 +231,29 @@ import Testing
     #expect(driver.prepareToIdle() == .nobodyWaits)
   }
 
+  /// An interrupt that came when none was asked for any more, and was not acknowledged, kept an edge-triggered line up: the
+  /// next one was no edge, and nobody woke up. On a level-triggered one, which other devices may share, nobody slept.
+  @Test func everyInterruptIsAcknowledgedBeforeIdling() async throws {
+    let disk = FakeDisk(sectors: 64)
+    let driver = try BlockDriver.open(disk.device.record(sendsMessages: false), page: disk.device)
+    disk.device.raiseInterrupt()
+    #expect(driver.prepareToIdle() == .nobodyWaits)
+    #expect(disk.device.load32(Int(VIRTIO_MMIO_INTERRUPT_STATUS)) == 0)
+    let data = Self.buffer(512)
+    defer { data.deallocate() }
+    let outcome = Self.start(driver, .read, data)
+    await Self.settle()
+    driver.announce()
+    disk.device.raiseInterrupt()
+    #expect(driver.prepareToIdle() == .awaitsInterrupt)
+    #expect(disk.device.load32(Int(VIRTIO_MMIO_INTERRUPT_STATUS)) == 0)
+    // What completes before the acknowledgement is found without an interrupt.
+    try disk.serve()
+    disk.device.raiseInterrupt()
+    #expect(driver.prepareToIdle() == .hasWork)
+    try await Self.finish(driver, disk, [outcome])
+  }
+
   @Test func deviceThatGivesUp() async throws {
     let disk = FakeDisk(sectors: 64)
     let driver = try Self.open(disk)

@@ -1,7 +1,8 @@
+import MachineABI
+
 #if hasFeature(Embedded)
   import CGuestKernel
 #endif
-import MachineABI
 
 /// Where the bytes come from that arrive on a serial port. The seam between the driver and the machine.
 protocol ByteSource: SendableMetatype {
