@@ -61,12 +61,14 @@ toolsets: deps
 
 build: toolsets $(HOST_PRODUCTS:%=out/%) $(IMAGES:%=out/%.elf)
 
-# Kept with its symbols as NAME.elf, which costs a guest nothing: they are not loaded. NAME.stripped.elf is without.
+# Kept with its symbols as NAME.elf, which costs a guest nothing: they are not loaded. NAME.stripped.elf is without, and
+# without a table of sections, which no loader looks at.
+OBJCOPY = $(dir $(shell readlink -f "$$(command -v $(SWIFT))"))llvm-objcopy
 out/%.elf: $(GUEST_SOURCES) | toolsets
 	@mkdir -p out
 	$(GUEST_BUILD) --product $*
 	@cp .build-guest/release/$* $@.new
-	@strip --strip-all -o out/$*.stripped.elf $@.new
+	@$(OBJCOPY) --strip-sections $@.new out/$*.stripped.elf
 	@mv $@.new $@
 
 $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets

@@ -161,12 +161,13 @@ bool pvh_start_clocks(struct needletail_clock *clock, void *scratch, uint64_t *k
     pvh_fill_clock(clock, *khz, pvh_rdtsc());
   }
   // How fast the local APIC's timer goes, measured for a millisecond. What this is wrong by, timers are early or late by.
-  pvh_store32(PVH_LOCAL_APIC + 0x380, UINT32_MAX);
+  volatile uint32_t *initial_count = (volatile uint32_t *)(PVH_LOCAL_APIC + 0x380);
+  *initial_count = UINT32_MAX;
   uint64_t start = pvh_rdtsc(), elapsed;
   do elapsed = pvh_rdtsc() - start;
   while (elapsed < *khz);
-  uint64_t ticks = UINT32_MAX - pvh_load32(PVH_LOCAL_APIC + 0x390);
-  pvh_store32(PVH_LOCAL_APIC + 0x380, 0);
+  uint64_t ticks = UINT32_MAX - initial_count[4];  // the current count
+  *initial_count = 0;
   pvh_state()->timer_ratio = (ticks << 32) / elapsed;
   return true;
 }

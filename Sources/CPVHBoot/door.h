@@ -143,8 +143,6 @@ static inline uint64_t pvh_rdtsc(void) {
   __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high)::"memory");
   return (uint64_t)high << 32 | low;
 }
-static inline uint32_t pvh_load32(uint64_t address) { return *(volatile uint32_t *)address; }
-static inline void pvh_store32(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
 
 #endif
 #endif

@@ -32,7 +32,7 @@ void pvh_serial_init(void) {
 
 void pvh_serial_enable_input(void) { pvh_out8(PVH_SERIAL_PORT + 1, 1); }
 
-uint32_t pvh_load_register(uint64_t address) { return pvh_load32(address); }
+uint32_t pvh_load_register(uint64_t address) { return *(volatile uint32_t *)address; }
 
 bool pvh_enable_local_apic(struct pvh_problem *problem) {
   // IA32_APIC_BASE: the address, enabled, not in x2APIC mode.
@@ -41,40 +41,39 @@ bool pvh_enable_local_apic(struct pvh_problem *problem) {
   enum { masked = 1 << 16 };
   // Intel SDM volume 3, table 11-1: spurious interrupts' vector and enabled; LINT0; LINT1; task priority; the timer's
   // divisor, 1; the timer, one shot.
-  pvh_store32(PVH_LOCAL_APIC + 0xf0, 0x100 | (NEEDLETAIL_FIRST_INTERRUPT_VECTOR + PVH_SPURIOUS_LINE));
-  pvh_store32(PVH_LOCAL_APIC + 0x350, masked);
-  pvh_store32(PVH_LOCAL_APIC + 0x360, masked);
-  pvh_store32(PVH_LOCAL_APIC + 0x80, 0);
-  pvh_store32(PVH_LOCAL_APIC + 0x3e0, 0xb);
-  pvh_store32(PVH_LOCAL_APIC + 0x320, NEEDLETAIL_TIMER_VECTOR);
+  volatile char *apic = (volatile char *)PVH_LOCAL_APIC;
+  *(volatile uint32_t *)(apic + 0xf0) = 0x100 | (NEEDLETAIL_FIRST_INTERRUPT_VECTOR + PVH_SPURIOUS_LINE);
+  *(volatile uint32_t *)(apic + 0x350) = masked;
+  *(volatile uint32_t *)(apic + 0x360) = masked;
+  *(volatile uint32_t *)(apic + 0x80) = 0;
+  *(volatile uint32_t *)(apic + 0x3e0) = 0xb;
+  *(volatile uint32_t *)(apic + 0x320) = NEEDLETAIL_TIMER_VECTOR;
   // The controllers of the time before, silenced.
   pvh_out8(0x21, 0xff);
   pvh_out8(0xa1, 0xff);
   return true;
 }
 
-static void write_io_apic(uint32_t number, uint32_t value) {
-  pvh_store32(PVH_IO_APIC, number);
-  pvh_store32(PVH_IO_APIC + PVH_IO_APIC_WINDOW, value);
+// The I/O APIC: a register's number, and 16 bytes behind it what is in it (82093AA, 3.1).
+static volatile uint32_t *io_apic(uint32_t number) {
+  volatile uint32_t *io_apic = (volatile uint32_t *)PVH_IO_APIC;
+  *io_apic = number;
+  return io_apic + PVH_IO_APIC_WINDOW / sizeof *io_apic;
 }
 
-uint32_t pvh_io_apic_line_count(void) {
-  pvh_store32(PVH_IO_APIC, 1);
-  return (pvh_load32(PVH_IO_APIC + PVH_IO_APIC_WINDOW) >> 16 & 0xff) + 1;
-}
+uint32_t pvh_io_apic_line_count(void) { return (*io_apic(1) >> 16 & 0xff) + 1; }
 
 void pvh_route(const struct pvh_lines *lines, bool uses_levels) {
   // Redirection entries, two registers each from 16 on (82093AA, 3.2.4).
-  for (uint32_t line = 0; line < pvh_io_apic_line_count(); line++) write_io_apic(16 + 2 * line, PVH_REDIRECTION_MASKED);
-  uint32_t processor = pvh_load32(PVH_LOCAL_APIC + 0x20) & 0xff000000;
+  for (uint32_t line = pvh_io_apic_line_count(); line--;) *io_apic(16 + 2 * line) = PVH_REDIRECTION_MASKED;
   for (uint32_t i = 0; i < lines->count; i++) {
     struct pvh_line *line = &pvh_state()->lines[1 + i];
     line->redirection = 16 + 2 * lines->line[i];
-    line->entry = (NEEDLETAIL_FIRST_DEVICE_VECTOR + i) | 
-                  // Of the serial port the application lets a level stand as long as it reads nothing.
-                  (uses_levels && lines->line[i] != PVH_SERIAL_LINE ? PVH_REDIRECTION_LEVEL : 0);
-    write_io_apic(line->redirection + 1, processor);
-    write_io_apic(line->redirection, line->entry);
+    line->entry = NEEDLETAIL_FIRST_DEVICE_VECTOR + i;
+    // Of the serial port the application lets a level stand as long as it reads nothing.
+    if (uses_levels && lines->line[i] != PVH_SERIAL_LINE) line->entry |= PVH_REDIRECTION_LEVEL;
+    *io_apic(line->redirection + 1) = pvh_load_register(PVH_LOCAL_APIC + 0x20) & 0xff000000;
+    *io_apic(line->redirection) = line->entry;
   }
 }
 
