@@ -122,7 +122,8 @@ let package = Package(
     .testTarget(name: "MonitorTests", dependencies: ["Monitor", "Machine", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "MacroExpansionTests", dependencies: ["MacroExpansion", "MachineABI"], swiftSettings: settings),
-    .testTarget(name: "CPVHBootTests", dependencies: ["CPVHBoot", "MachineABI"], swiftSettings: settings),
+    .testTarget(
+      name: "CPVHBootTests", dependencies: ["CPVHBoot", "MachineABI", "SeededRandom"], swiftSettings: settings),
     .testTarget(
       name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI", "SeededRandom"], swiftSettings: settings),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: plainSettings),

@@ -54,6 +54,7 @@ import Testing
     other.p_filesz = 77
     other.p_memsz = .max
     builder.programHeaders.append(other)
+    builder.header.e_phnum += 1
     let file = try TemporaryFile(builder.bytes)
     #expect(try Image(opening: file.path).segments == Image(opening: plain.path).segments)
     #expect(inspection(of: file.path).report.contains("rwx not loaded\n"))
