@@ -1,5 +1,5 @@
-// From the loader's structures to the application's first instruction: makes what the boot contract promises, in ring 0,
-// with all of the lowest 4 GiB mapped and interrupts off.
+// From the loader's structures to the application's first instruction: makes what the boot contract promises, in ring
+// 0, with all of the lowest 4 GiB mapped and interrupts off.
 #include "door.h"
 
 #if !__STDC_HOSTED__
@@ -52,7 +52,8 @@ static void clear(uint64_t address, uint64_t count) {
   __asm__ volatile("rep stosb" : "+D"(address), "+c"(count) : "a"(0) : "memory");
 }
 
-// The contract's note, and how many devices the image declares; their names and kinds go to `devices`, if it is not null.
+// The contract's note, and how many devices the image declares; their names and kinds go to `devices`, if it is not
+// null.
 static const struct needletail_image_note *read_notes(struct needletail_device *devices, uint32_t *device_count) {
   const struct needletail_image_note *contract = NULL;
   uint32_t count;
@@ -150,8 +151,8 @@ static bool prepare(const struct pvh_start_info *start, struct pvh_entry *entry,
   struct pvh_layout layout;
   if (!pvh_lay_out(&demands, &layout, problem)) return false;
 
-  // Memory behind the image is ours from here on. A loader's is zero, but firmware may have used some; GuestKernel's heap
-  // needs its first 64th to be.
+  // Memory behind the image is ours from here on. A loader's is zero, but firmware may have used some; GuestKernel's
+  // heap needs its first 64th to be.
   clear(layout.page_tables, layout.heap - layout.page_tables);
   clear(layout.heap, (layout.end - layout.heap) / 32);
   struct needletail_boot_info *info = (struct needletail_boot_info *)layout.boot_info;

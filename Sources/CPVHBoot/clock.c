@@ -160,7 +160,8 @@ bool pvh_start_clocks(struct needletail_clock *clock, void *scratch, uint64_t *k
     *wall_clock = real_time() * 1000000000;
     pvh_fill_clock(clock, *khz, pvh_rdtsc());
   }
-  // How fast the local APIC's timer goes, measured for a millisecond. What this is wrong by, timers are early or late by.
+  // How fast the local APIC's timer goes, measured for a millisecond. What this is wrong by, timers are early or late
+  // by.
   volatile uint32_t *initial_count = (volatile uint32_t *)(PVH_LOCAL_APIC + 0x380);
   *initial_count = UINT32_MAX;
   uint64_t start = pvh_rdtsc(), elapsed;

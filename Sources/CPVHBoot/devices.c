@@ -59,7 +59,8 @@ static struct pvh_word name_of(const struct needletail_device *device) {
   return name;
 }
 
-// Reads needletail.name=NAME@ADDRESS: a declared device that is the one at this address and no other. False if it is wrong.
+// Reads needletail.name=NAME@ADDRESS: a declared device that is the one at this address and no other. False if it is
+// wrong.
 static bool read_name(const struct pvh_word *value, struct needletail_device *devices, uint32_t count) {
   struct pvh_word name, rest = *value, declared;
   split(&rest, '@', &name);

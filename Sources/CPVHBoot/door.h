@@ -31,7 +31,8 @@
 #define PVH_TIMER_LINE 0
 #define PVH_SPURIOUS_LINE 15
 
-// MARK: The local APIC and the I/O APIC, where every PC has them after a reset (Intel SDM volume 3, 11.4.1; 82093AA, 3.0).
+// MARK: The local APIC and the I/O APIC, where every PC has them after a reset (Intel SDM volume 3, 11.4.1; 82093AA,
+// 3.0).
 #define PVH_LOCAL_APIC 0xfee00000
 #define PVH_IO_APIC 0xfec00000
 #define PVH_IO_APIC_WINDOW 0x10

@@ -1,8 +1,8 @@
-// The PVH door (Xen's "x86/HVM direct boot ABI"): from 32-bit protected mode to boot.c in 64-bit mode, under page tables
-// that map the lowest 4 GiB to themselves. In assembly because no calling convention holds before that.
+// The PVH door (Xen's "x86/HVM direct boot ABI"): from 32-bit protected mode to boot.c in 64-bit mode, under page
+// tables that map the lowest 4 GiB to themselves. In assembly because no calling convention holds before that.
 //
-// A PVH loader puts the image where it was linked, below 4 GiB. The linker script gives the addresses of this code and of
-// its data as absolute symbols, which 32-bit code can use without relocations.
+// A PVH loader puts the image where it was linked, below 4 GiB. The linker script gives the addresses of this code and
+// of its data as absolute symbols, which 32-bit code can use without relocations.
 //
 // Empty in the hosted build, which nobody boots.
 #if !__STDC_HOSTED__
@@ -10,7 +10,8 @@
 #include "door.h"
 #include "machine_abi.h"
 
-// Intel SDM volume 3, 2.5: protection, FPU present and its errors by exception, ring 0 bound by read-only pages, paging.
+// Intel SDM volume 3, 2.5: protection, FPU present and its errors by exception, ring 0 bound by read-only pages,
+// paging.
 #define CR0 0x80010033
 // PAE, SSE with its exceptions; and XSAVE where there is one.
 #define CR4 0x620

@@ -23,8 +23,8 @@ struct pvh_output *pvh_serial(void) {
 }
 
 void pvh_serial_init(void) {
-  // No interrupts; eight bits, no parity; DTR, RTS, and OUT2, which on a PC lets interrupts through. The FIFOs stay as they
-  // are, because turning them on loses what has arrived.
+  // No interrupts; eight bits, no parity; DTR, RTS, and OUT2, which on a PC lets interrupts through. The FIFOs stay as
+  // they are, because turning them on loses what has arrived.
   pvh_out8(PVH_SERIAL_PORT + 1, 0);
   pvh_out8(PVH_SERIAL_PORT + 3, 3);
   pvh_out8(PVH_SERIAL_PORT + 4, 0xb);

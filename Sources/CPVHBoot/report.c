@@ -1,5 +1,5 @@
-// A panic in words, on the serial port: those of the monitor's report (Sources/Machine/Backtrace), as far as they need no
-// symbols. In ring 0, under the application's page tables, interrupts off.
+// A panic in words, on the serial port: those of the monitor's report (Sources/Machine/Backtrace), as far as they need
+// no symbols. In ring 0, under the application's page tables, interrupts off.
 #include "door.h"
 
 #if !__STDC_HOSTED__
@@ -80,7 +80,8 @@ static void write_frames(struct pvh_output *output, const struct pvh_frame *fram
 
 static void write_registers(struct pvh_output *output, const struct pvh_frame *frame) {
   // As the frame has them; the vector, which was told already, and the segments' selectors are left out.
-  static const char names[] = "r15\0r14\0r13\0r12\0r11\0r10\0r9\0r8\0rbp\0rdi\0rsi\0rdx\0rcx\0rbx\0rax\0\0\0rip\0\0flags\0rsp";
+  static const char names[] =
+      "r15\0r14\0r13\0r12\0r11\0r10\0r9\0r8\0rbp\0rdi\0rsi\0rdx\0rcx\0rbx\0rax\0\0\0rip\0\0flags\0rsp";
   const uint64_t *registers = (const uint64_t *)frame;
   for (const char *name = names; name < names + sizeof names; registers++) {
     if (*name) pvh_format(output, "  %s %x", name, *registers);
@@ -89,7 +90,8 @@ static void write_registers(struct pvh_output *output, const struct pvh_frame *f
   output->put(output, '\n');
 }
 
-// The guest's own words: no control characters, and lines behind the first marked, so that they cannot pass for the report's.
+// The guest's own words: no control characters, and lines behind the first marked, so that they cannot pass for the
+// report's.
 static void write_message(struct pvh_output *output, const char *text, size_t count) {
   while (count && text[count - 1] == '\n') count--;
   for (; count--; text++) {

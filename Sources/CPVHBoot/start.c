@@ -1,11 +1,12 @@
-// What the loader tells, and where everything goes. The loader is trusted as far as it must be (it has put the image there)
-// and no further.
+// What the loader tells, and where everything goes. The loader is trusted as far as it must be (it has put the image
+// there) and no further.
 #include "door.h"
 
 PVH_BEGIN
 
 bool pvh_check_start(const struct pvh_start_info *start, struct pvh_problem *problem) {
-  // What is behind the addresses is looked at below 4 GiB only: a memory map of at most 1.5 MiB, a command line of 4 KiB.
+  // What is behind the addresses is looked at below 4 GiB only: a memory map of at most 1.5 MiB, a command line of 4
+  // KiB.
   const uint64_t limit = 0xff000000;
   if (start->magic != PVH_START_MAGIC || start->version < 1 || start->module_count ||
       start->memory_map - 1 >= limit || start->command_line >= limit || start->memory_map_count > 0xffff)
@@ -39,8 +40,8 @@ static uint64_t whole_pages(uint64_t size) { return (size + pvh_page_size - 1) &
 bool pvh_lay_out(const struct pvh_demands *demands, struct pvh_layout *layout, struct pvh_problem *problem) {
   // Between what lies below and the stack, so that a stack that overflows meets a fault.
   enum { gap = 64 << 10, smallest_heap = 64 << 10, thread_control_block_size = 64 };
-  // The root and the one below it; at most one directory for each of the lowest four GiB; of tables, those at the heap's
-  // two ends, and those of the two interrupt controllers and of what the sizes below may straddle.
+  // The root and the one below it; at most one directory for each of the lowest four GiB; of tables, those at the
+  // heap's two ends, and those of the two interrupt controllers and of what the sizes below may straddle.
   enum { fixed_tables = 2 + 4 + 2 + 2 + 4 };
   // Sizes come from the image's own headers, far from overflowing anything.
   uint64_t alignment = demands->thread_locals_alignment;

@@ -89,7 +89,8 @@ interrupt:
   lea state(PVH_LINES), %rax
   testl $PVH_REDIRECTION_LEVEL, 4(%rax, %rcx, 8)
   jz 1f
-  // A level stays until the driver has seen to it, which it will do in ring 3: until the next idle call, hear no more of it.
+  // A level stays until the driver has seen to it, which it will do in ring 3: until the next idle call, hear no more
+  // of it.
   bts %ecx, state(PVH_MASKED_LINES)
   push %rdx
   mov 4(%rax, %rcx, 8), %edx
@@ -321,7 +322,8 @@ failed:
 
   // MARK: The end
 
-  // DIL is the exit status. QEMU's isa-debug-exit ends it with 2 × status + 1; else the machine is reset, one way or the other.
+  // DIL is the exit status. QEMU's isa-debug-exit ends it with 2 × status + 1; else the machine is reset, one way or
+  // the other.
   .globl pvh_stop
 pvh_stop:
   mov state(PVH_EXIT_PORT), %edx

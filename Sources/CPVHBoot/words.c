@@ -64,7 +64,8 @@ bool pvh_read_options(struct pvh_word line, struct pvh_options *options, struct 
     else if (pvh_drop_prefix(&value, "image=", &rest)) options->image_name = rest;
     else if (pvh_is_equal(&value, "interrupts=level", 16)) options->uses_levels = true;
     else if (!pvh_is_equal(&value, "interrupts=edge", 15) && !pvh_drop_prefix(&value, "name=", &rest))
-      return pvh_fail(problem, "'%w': expected exit=PORT, image=NAME, interrupts=edge or =level, or name=NAME@ADDRESS", &word);
+      return pvh_fail(problem, "'%w': expected exit=PORT, image=NAME, interrupts=edge or =level, or name=NAME@ADDRESS",
+                      &word);
   }
   return true;
 }

@@ -1,4 +1,5 @@
-// The PVH door: an image without a monitor (docs/pvh.md). What of it needs no machine is declared here, for its unit tests.
+// The PVH door: an image without a monitor (docs/pvh.md). What of it needs no machine is declared here, for its unit
+// tests.
 //
 // In C because it runs in ring 0, where SSE is fatal on some KVM back ends and Swift cannot be told to do without; and
 // because every image carries it: the same in Embedded Swift was three times as large.
@@ -23,8 +24,8 @@ struct pvh_word {
   size_t count;
 };
 
-// Writes `format`, in which %s is a string, %w a struct pvh_word * (control characters replaced, cut to 128 bytes), %d a
-// uint64_t in decimal and %x one in hexadecimal, with 0x.
+// Writes `format`, in which %s is a string, %w a struct pvh_word * (control characters replaced, cut to 128 bytes), %d
+// a uint64_t in decimal and %x one in hexadecimal, with 0x.
 void pvh_format(struct pvh_output *output, const char *format, ...);
 
 // Why the application cannot be entered: one line, cut to what fits.
@@ -41,8 +42,8 @@ void pvh_problem_init(struct pvh_problem *problem);
 bool pvh_next_word(struct pvh_word *rest, struct pvh_word *word);
 // What follows `prefix` in `word`; false if it does not begin with it.
 bool pvh_drop_prefix(const struct pvh_word *word, const char *prefix, struct pvh_word *rest);
-// A decimal number or, behind 0x, a hexadecimal one; with `allows_unit`, K, M or G may follow. False if it is anything else
-// or does not fit.
+// A decimal number or, behind 0x, a hexadecimal one; with `allows_unit`, K, M or G may follow. False if it is anything
+// else or does not fit.
 bool pvh_number(const struct pvh_word *word, bool allows_unit, uint64_t *number);
 
 // MARK: The loader's structures (Xen's public/arch-x86/hvm/start_info.h)
@@ -62,7 +63,8 @@ struct pvh_memory_range {
   uint32_t type, reserved;
 };
 
-// Whether the application can be entered with what the loader says; nothing behind the structures' addresses is looked at.
+// Whether the application can be entered with what the loader says; nothing behind the structures' addresses is looked
+// at.
 bool pvh_check_start(const struct pvh_start_info *start, struct pvh_problem *problem);
 // The end of the memory that begins with the image: a whole number of pages, up to where something else comes.
 //
@@ -82,8 +84,8 @@ struct pvh_options {
 // Reads the words that begin with "needletail.".
 bool pvh_read_options(struct pvh_word line, struct pvh_options *options, struct pvh_problem *problem);
 
-// Writes the application's arguments, zero-terminated, one behind the other: the image's name, then the words behind "--"
-// that are not ours. Returns how many bytes they take; `arguments` may be null, to find that out.
+// Writes the application's arguments, zero-terminated, one behind the other: the image's name, then the words behind
+// "--" that are not ours. Returns how many bytes they take; `arguments` may be null, to find that out.
 size_t pvh_write_arguments(struct pvh_word line, const struct pvh_options *options, char *arguments, uint64_t *count);
 
 // A device as Linux and Firecracker have it on the command line.
@@ -129,8 +131,8 @@ struct pvh_demands {
   uint32_t device_count;
 };
 
-// Behind the image, from the lowest address up: page tables, which are not mapped, a gap, stack with thread-local storage,
-// shared page, boot information, heap.
+// Behind the image, from the lowest address up: page tables, which are not mapped, a gap, stack with thread-local
+// storage, shared page, boot information, heap.
 struct pvh_layout {
   uint64_t page_tables, page_table_count;
   uint64_t stack_base, stack_top, thread_locals, thread_control_block;
@@ -170,6 +172,6 @@ struct pvh_date {
   uint8_t second, minute, hour, day, month, year;
   uint8_t format;  // register B: bit 1 is 24-hour mode, bit 2 is binary
 };
-// Seconds since 1970-01-01 00:00 UTC, the clock running in that zone, in 24-hour mode and binary-coded decimal; 0 if it is
-// no such date.
+// Seconds since 1970-01-01 00:00 UTC, the clock running in that zone, in 24-hour mode and binary-coded decimal; 0 if it
+// is no such date.
 uint64_t pvh_seconds(const struct pvh_date *date);
