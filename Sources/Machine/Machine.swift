@@ -230,7 +230,7 @@ public struct Machine: ~Copyable {
       let outcome = try runToEnd()
       if let bus {
         bus.drainConsole()
-        if case .exited = outcome, let ending = try ending(bus.consoleDelivery) { return ending }
+        if case .exited = outcome, let ending = try MachineOutcome.ending(bus.consoleDelivery) { return ending }
       }
       switch (outcome, try console.drain(sharedPage, stopFlag: stopFlag)) {
       case (.exited, .closed): return .consoleClosed
@@ -243,16 +243,6 @@ public struct Machine: ~Copyable {
     }
   }
 
-  /// How the machine ends when its output cannot be delivered.
-  private func ending(_ delivery: ConsoleDevice.Delivery) throws(SystemCallError) -> MachineOutcome? {
-    switch delivery {
-    case .written: nil
-    case .closed: .consoleClosed
-    case .stopped: .stopped
-    case .failed(let error): throw error
-    }
-  }
-
   private mutating func runToEnd() throws(SystemCallError) -> MachineOutcome {
     let collector = PanicCollector(layout: layout)
     while true {
@@ -262,14 +252,14 @@ public struct Machine: ~Copyable {
       switch exit {
       case .mmioWrite(let access) where layout.deviceSlot.contains(access.address):
         bus!.write(access, offset: access.address - layout.deviceRegisters, posted: sharedPage)
-        if let ending = try ending(bus!.consoleDelivery) { return ending }
+        if let ending = try MachineOutcome.ending(bus!.consoleDelivery) { return ending }
       case .mmioWrite(let access):
         let offset = access.address &- layout.controlPage
         switch (offset, access.byteCount) {
         case (UInt64(NEEDLETAIL_CONTROL_CONSOLE), 4):
           if let bus {
             bus.drainConsole()
-            if let ending = try ending(bus.consoleDelivery) { return ending }
+            if let ending = try MachineOutcome.ending(bus.consoleDelivery) { return ending }
           }
           switch try console.drain(sharedPage, stopFlag: stopFlag) {
           case .written: break

@@ -120,8 +120,7 @@ struct ACPITables {
 
   /// A device that Linux's virtio-mmio driver takes for its own by this identifier.
   private static func virtioDevice(_ index: Int) -> [UInt8] {
-    let registers = LinuxMemoryMap.deviceSlot(count: index + 1)
-    let address = UInt32(registers.upperBound) - UInt32(pageSize)
+    let address = UInt32(LinuxMemoryMap.registers(ofDevice: index))
     let digits = [UInt8(ascii: "0") + UInt8(index / 10), UInt8(ascii: "0") + UInt8(index % 10)]
     return AML.device(
       AML.bytes(of: "VR") + digits,

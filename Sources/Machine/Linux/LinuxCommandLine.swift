@@ -17,7 +17,7 @@ struct LinuxCommandLine: Equatable {
     var devices = ""
     if forKernel.contains("acpi=off") {
       for index in 0..<deviceCount {
-        let address = LinuxMemoryMap.deviceRegisters + UInt64(index * pageSize)
+        let address = LinuxMemoryMap.registers(ofDevice: index)
         devices += " virtio_mmio.device=\(pageSize >> 10)K@\(address.hexadecimal):\(LinuxMemoryMap.deviceLines[index])"
       }
     }

@@ -197,12 +197,7 @@ public struct LinuxMachine: ~Copyable {
       switch exit {
       case .port(let access):
         if ports.serve(access, data: vcpu.portData) == .end { return .exited(0) }
-        switch console.delivery {
-        case .written: break
-        case .closed: return .consoleClosed
-        case .stopped: return .stopped
-        case .failed(let error): throw error
-        }
+        if let ending = try MachineOutcome.ending(console.delivery) { return ending }
       case .mmioWrite(let access):
         // Elsewhere there is nothing to write to.
         if deviceSlot.contains(access.address) {

@@ -59,8 +59,11 @@ struct LinuxMemoryMap: Equatable {
 
   /// The register pages of some devices, each of which has an interrupt line.
   static func deviceSlot(count: Int) -> Range<UInt64> {
-    deviceRegisters..<deviceRegisters + UInt64(count * pageSize)
+    deviceRegisters..<registers(ofDevice: count)
   }
+
+  /// Where the registers of the device at an index are.
+  static func registers(ofDevice index: Int) -> UInt64 { deviceRegisters + UInt64(index * pageSize) }
 
   /// The interrupt lines of the devices, in their order, good for the IOAPIC and for kernels that have to do without ACPI
   /// and with the PICs: those of a PC's two PICs that are not the timer's (0), the

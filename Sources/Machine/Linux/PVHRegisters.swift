@@ -20,14 +20,14 @@ struct PVHRegisters {
 
   func load(into vcpu: borrowing VCPU) throws(SystemCallError) {
     var special = try vcpu.specialRegisters()
-    special.cs = Self.segment(Self.codeSelector, type: 11)  // execute, read, accessed
-    let data = Self.segment(Self.dataSelector, type: 3)  // read, write, accessed
+    special.cs = Self.segment(Self.codeSelector, type: kvm_segment.codeType)
+    let data = Self.segment(Self.dataSelector, type: kvm_segment.dataType)
     special.ds = data
     special.es = data
     special.ss = data
     special.fs = data
     special.gs = data
-    special.tr = Self.taskState
+    special.tr = .taskState(Self.taskStateSelector, limit: Self.taskStateLimit)
     special.cr0 = Self.cr0
     special.cr4 = 0
     special.efer = 0
@@ -40,24 +40,10 @@ struct PVHRegisters {
     try vcpu.setRegisters(registers)
   }
 
+  /// A flat segment of 32 bits.
   private static func segment(_ selector: UInt16, type: UInt8) -> kvm_segment {
-    var segment = kvm_segment()
-    segment.limit = .max
-    segment.selector = selector
-    segment.type = type
-    segment.present = 1
+    var segment = kvm_segment.flat(selector, type: type, privilegeLevel: 0)
     segment.db = 1
-    segment.s = 1
-    segment.g = 1
-    return segment
-  }
-
-  private static var taskState: kvm_segment {
-    var segment = kvm_segment()
-    segment.limit = taskStateLimit
-    segment.selector = taskStateSelector
-    segment.type = 11  // a busy 32-bit TSS
-    segment.present = 1
     return segment
   }
 }

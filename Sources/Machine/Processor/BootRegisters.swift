@@ -42,7 +42,7 @@ struct BootRegisters {
     registers.gdt.limit = DescriptorTables.globalDescriptorLimit
     registers.idt.base = tables.interruptDescriptorBase
     registers.idt.limit = DescriptorTables.interruptDescriptorLimit
-    registers.tr = Self.taskState(at: tables.taskStateBase)
+    registers.tr = .taskState(at: tables.taskStateBase, limit: DescriptorTables.taskStateLimit)
     // A segment that cannot be used, rather than one with all fields zero, which processors refuse.
     registers.ldt.unusable = 1
     registers.cs = Self.code
@@ -60,38 +60,15 @@ struct BootRegisters {
     try vcpu.setSpecialRegisters(registers)
   }
 
-  // Segment attributes as the processor checks them on entry (Intel SDM volume 3, 26.3.1.2; AMD manual volume 2, 15.5).
-
   private static var code: kvm_segment {
-    var segment = flatSegment(DescriptorTables.userCode, type: 11)  // execute, read, accessed
+    var segment = kvm_segment.flat(DescriptorTables.userCode, type: kvm_segment.codeType, privilegeLevel: 3)
     segment.l = 1
     return segment
   }
 
   private static var data: kvm_segment {
-    var segment = flatSegment(DescriptorTables.userData, type: 3)  // read, write, accessed
+    var segment = kvm_segment.flat(DescriptorTables.userData, type: kvm_segment.dataType, privilegeLevel: 3)
     segment.db = 1
-    return segment
-  }
-
-  private static func flatSegment(_ selector: UInt16, type: UInt8) -> kvm_segment {
-    var segment = kvm_segment()
-    segment.limit = .max
-    segment.selector = selector
-    segment.type = type
-    segment.present = 1
-    segment.dpl = 3
-    segment.s = 1
-    segment.g = 1
-    return segment
-  }
-
-  private static func taskState(at base: UInt64) -> kvm_segment {
-    var segment = kvm_segment()
-    segment.base = base
-    segment.limit = DescriptorTables.taskStateLimit
-    segment.type = 11  // a busy 64-bit TSS
-    segment.present = 1
     return segment
   }
 

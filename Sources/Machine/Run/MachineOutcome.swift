@@ -1,3 +1,6 @@
+import KVM
+import Virtio
+
 /// How a machine ended.
 public enum MachineOutcome: Equatable, Sendable {
   /// The guest asked for it, with this exit status.
@@ -10,4 +13,18 @@ public enum MachineOutcome: Equatable, Sendable {
   case unexpectedExit(UInt32)
   /// Nobody reads the console any more.
   case consoleClosed
+}
+
+extension MachineOutcome {
+  /// How a machine ends whose output cannot be delivered; nil if it can.
+  ///
+  /// - Throws: why writing failed.
+  static func ending(_ delivery: ConsoleDevice.Delivery) throws(SystemCallError) -> MachineOutcome? {
+    switch delivery {
+    case .written: nil
+    case .closed: .consoleClosed
+    case .stopped: .stopped
+    case .failed(let error): throw error
+    }
+  }
 }
