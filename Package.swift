@@ -83,6 +83,7 @@ let package = Package(
     .executableTarget(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
+    .target(name: "Network", swiftSettings: settings),
     .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
     .executableTarget(
       name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
@@ -126,6 +127,7 @@ let package = Package(
       name: "CPVHBootTests", dependencies: ["CPVHBoot", "MachineABI", "SeededRandom"], swiftSettings: settings),
     .testTarget(
       name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI", "SeededRandom"], swiftSettings: settings),
+    .testTarget(name: "NetworkTests", dependencies: ["Network", "SeededRandom"], swiftSettings: settings),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: plainSettings),
     // Not instrumented: a mutex has the thread's number in it, which is another one in each run.
     .target(

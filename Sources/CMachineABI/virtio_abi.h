@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 // MARK: Device IDs (section 5)
+#define VIRTIO_ID_NETWORK 1
 #define VIRTIO_ID_BLOCK 2
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_ENTROPY 4
@@ -154,6 +155,44 @@ struct virtio_console_config {
   uint32_t emerg_wr;
 };
 
+// MARK: Network device (section 5.1); one queue pair
+#define VIRTIO_NET_F_CSUM 0
+#define VIRTIO_NET_F_GUEST_CSUM 1
+#define VIRTIO_NET_F_MTU 3
+#define VIRTIO_NET_F_MAC 5
+#define VIRTIO_NET_F_GUEST_TSO4 7
+#define VIRTIO_NET_F_GUEST_TSO6 8
+#define VIRTIO_NET_F_HOST_TSO4 11
+#define VIRTIO_NET_F_HOST_TSO6 12
+#define VIRTIO_NET_F_MRG_RXBUF 15
+#define VIRTIO_NET_F_STATUS 16
+#define VIRTIO_NET_RECEIVE_QUEUE 0
+#define VIRTIO_NET_TRANSMIT_QUEUE 1
+#define VIRTIO_NET_S_LINK_UP 1
+#define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
+#define VIRTIO_NET_HDR_F_DATA_VALID 2
+#define VIRTIO_NET_HDR_GSO_NONE 0
+#define VIRTIO_NET_HDR_GSO_TCPV4 1
+#define VIRTIO_NET_HDR_GSO_TCPV6 4
+#define VIRTIO_NET_HDR_GSO_ECN 0x80
+
+// Before every frame, in both directions. The last field is there with VIRTIO_F_VERSION_1 whatever else was agreed on.
+struct virtio_net_hdr {
+  uint8_t flags;
+  uint8_t gso_type;
+  uint16_t hdr_len;
+  uint16_t gso_size;
+  uint16_t csum_start;
+  uint16_t csum_offset;
+  uint16_t num_buffers;
+};
+struct virtio_net_config {
+  uint8_t mac[6];
+  uint16_t status;
+  uint16_t max_virtqueue_pairs;
+  uint16_t mtu;
+};
+
 // MARK: Access to memory that the other side changes meanwhile: each is one load or one store.
 static inline uint16_t virtq_load_acquire16(const void *address) {
   return __atomic_load_n((const uint16_t *)address, __ATOMIC_ACQUIRE);
@@ -186,4 +225,5 @@ static inline void virtq_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ
 _Static_assert(sizeof(struct virtq_desc) == 16 && sizeof(struct virtq_used_elem) == 8, "section 2.7");
 _Static_assert(sizeof(struct virtio_blk_req) == 16, "section 5.2.6");
 _Static_assert(sizeof(struct virtio_blk_discard_write_zeroes) == 16, "section 5.2.6");
+_Static_assert(sizeof(struct virtio_net_hdr) == 12 && sizeof(struct virtio_net_config) == 12, "section 5.1.4, 5.1.6");
 _Static_assert(sizeof(struct virtio_blk_config) == 60 + 4, "section 5.2.4, padded to its alignment");
