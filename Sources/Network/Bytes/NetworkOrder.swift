@@ -16,6 +16,17 @@ extension RawSpan {
   @inline(__always)
   subscript(_ offset: Int) -> UInt8 { load(offset) }
 
+  /// Whether the bytes are the same.
+  func equals(_ other: RawSpan) -> Bool {
+    guard byteCount == other.byteCount else { return false }
+    return withUnsafeBytes { bytes in other.withUnsafeBytes { bytes.elementsEqual($0) } }
+  }
+
+  /// A copy of the bytes.
+  func copy() -> [UInt8] {
+    withUnsafeBytes { [UInt8]($0) }
+  }
+
   /// The sum of all 16-bit words, for the Internet checksum (RFC 1071): not yet folded, not complemented. A last odd byte
   /// counts as the high half of a word.
   func sumOfWords() -> UInt64 {

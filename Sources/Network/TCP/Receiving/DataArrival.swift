@@ -1,0 +1,89 @@
+// What a segment carries (RFC 9293, 3.10.7.4, "seventh, process the segment text" and "eighth, check the FIN bit").
+extension TCPSocket {
+  /// An acknowledgement waits this long for something to ride on: less than the half second that RFC 9293 (3.8.6.3) allows,
+  /// and what peers expect.
+  private static let delayedAcknowledgementMilliseconds = 40
+
+  /// - Parameter isLast: FIN follows the data.
+  func takeData(_ bytes: RawSpan, at sequence: SequenceNumber, isLast: Bool, _ now: NetworkInstant) {
+    switch state {
+    case .established, .finWait1, .finWait2: break
+    default:
+      // Nothing comes after the peer's FIN but what was there before.
+      pending.insert(.acknowledgement)
+      becomeReady()
+      return
+    }
+    let end = sequence + bytes.byteCount
+    if isReleased, end > receiveNext {
+      // Nobody will read it (RFC 9293, 3.10.4; RFC 1122, 4.2.2.13).
+      abort(because: .aborted)
+      return
+    }
+    // What is beyond the window is cut off (RFC 9293, 3.10.7.4), and what is beyond the end is not believed.
+    let limit = min(advertisedEnd, peerEnd ?? advertisedEnd)
+    let isWhole = end <= max(limit, receiveNext)
+    let room = max(0, limit - sequence)
+    let payload = bytes.extracting(first: min(bytes.byteCount, room))
+    if isLast, isWhole, peerEnd == nil, end >= receiveNext, receiveBuffer.islands.allSatisfy({ $0.end <= end }) {
+      peerEnd = end
+    }
+    let before = receiveBuffer.end
+    let hadGap = !receiveBuffer.islands.isEmpty
+    if payload.byteCount > 0 { store(payload, at: sequence) }
+    let news = receiveBuffer.end - before
+    if news > 0 {
+      context.statistics.bytesReceived += UInt64(news)
+      let segment = min(bytes.byteCount, Int(UInt16.max))
+      if segment <= peerSegmentByteCount { peerFullSegment = max(peerFullSegment, segment) }
+    }
+    if let peerEnd, peerEnd == receiveBuffer.end, !isPeerFinished {
+      takeFin(at: now)
+      return
+    }
+    if hadGap || news < bytes.byteCount {
+      // Out of order, or a gap is filled, or it is nothing new: at once (RFC 5681, 4.2).
+      pending.insert(.acknowledgement)
+      becomeReady()
+    } else {
+      acknowledgeLater(news, at: now)
+    }
+    if news > 0 { notify() }
+  }
+
+  private func store(_ bytes: RawSpan, at sequence: SequenceNumber) {
+    if sequence <= receiveBuffer.end {
+      if !receiveBuffer.append(bytes, at: sequence, pool: context.pool) { context.statistics.segmentsRefused += 1 }
+      return
+    }
+    context.statistics.segmentsOutOfOrder += 1
+    if !receiveBuffer.insert(bytes, at: sequence, gapLimit: context.limits.gapCount, pool: context.pool) {
+      context.statistics.segmentsRefused += 1
+    }
+  }
+
+  /// Every second full segment at once, others a little later (RFC 9293, 3.8.6.3; RFC 5681, 4.2). Segments that were merged
+  /// below count as what they were.
+  private func acknowledgeLater(_ count: Int, at now: NetworkInstant) {
+    unacknowledgedReceived += count
+    if unacknowledgedReceived >= 2 * peerFullSegment {
+      pending.insert(.acknowledgement)
+      becomeReady()
+    } else if delayedAcknowledgementDeadline == nil {
+      delayedAcknowledgementDeadline = now.advanced(byMilliseconds: Self.delayedAcknowledgementMilliseconds)
+    }
+  }
+
+  private func takeFin(at now: NetworkInstant) {
+    isPeerFinished = true
+    pending.insert(.acknowledgement)
+    becomeReady()
+    switch state {
+    case .established: state = .closeWait
+    case .finWait1: state = .closing
+    case .finWait2: enterTimeWait(at: now)
+    default: break
+    }
+    notify()
+  }
+}
