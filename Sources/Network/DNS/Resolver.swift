@@ -1,0 +1,125 @@
+/// A stub resolver (RFC 1034, 5.3.1): asks name servers for the addresses of a name.
+public final class Resolver {
+  /// A lookup under way.
+  private struct Work {
+    var lookup: Lookup
+    /// The names to try, the present one first.
+    var names: [DNSName]
+    /// What is asked about the present name.
+    var questions: [DNSQuestion] = []
+    /// Of the names tried so far: that one exists counts more than that one does not.
+    var error: DNSError?
+  }
+
+  var random: NetworkRandom
+  private var cache = DNSCache()
+  private var works: [Work] = []
+  /// Whether `advance` has something to do now.
+  private(set) var hasWork = false
+
+  init(random: NetworkRandom) {
+    self.random = random
+  }
+
+  /// Begins to look up a name's addresses, of IPv6 and IPv4 as far as the interface has addresses of that kind. The text
+  /// form of an address is its own answer.
+  ///
+  /// A name of one label is looked for in the network's domain first, if DHCP told one.
+  public func lookup(_ host: String, at now: NetworkInstant) -> Lookup {
+    if let address = IPAddress(host) { return Lookup(result: .success([address])) }
+    guard let name = DNSName(host) else { return Lookup(result: .failure(.badName)) }
+    // Those that were cancelled are closed in the next turn, so they do not count.
+    guard works.count(where: { $0.lookup.result == nil }) < ResolverLimits.lookupCount else {
+      return Lookup(result: .failure(.tooManyLookups))
+    }
+    let lookup = Lookup()
+    works.append(Work(lookup: lookup, names: [name]))
+    hasWork = true
+    return lookup
+  }
+
+  var deadline: NetworkInstant? {
+    var deadline: NetworkInstant?
+    for work in works {
+      for question in work.questions { deadline = earliest(deadline, question.deadline) }
+    }
+    return deadline
+  }
+
+  /// Sends, reads and finishes what can be.
+  func advance(_ stack: NetworkStack, at now: NetworkInstant) {
+    hasWork = false
+    let current = works
+    works = []
+    for var work in current {
+      if work.lookup.result != nil {
+        for index in work.questions.indices { work.questions[index].close(at: now) }
+      } else {
+        advance(&work, stack, at: now)
+        if work.lookup.result == nil { works.append(work) }
+      }
+    }
+  }
+
+  private func advance(_ work: inout Work, _ stack: NetworkStack, at now: NetworkInstant) {
+    if work.questions.isEmpty, let domain = stack.lease?.domain, work.names[0].isSingleLabel, work.error == nil,
+      let whole = work.names[0].appending(domain)
+    {
+      work.names.insert(whole, at: 0)
+    }
+    while let name = work.names.first {
+      if work.questions.isEmpty {
+        work.questions = types(stack).map { DNSQuestion(name, $0) }
+      }
+      var addresses: [IPAddress] = []
+      var error = DNSError.noAddresses
+      for index in work.questions.indices {
+        let key = DNSCache.Key(name: name, type: work.questions[index].type)
+        if let known = cache.addresses(of: key, at: now) {
+          work.questions[index].close(at: now)
+          addresses += known
+          continue
+        }
+        work.questions[index].advance(self, stack, at: now)
+        switch work.questions[index].result {
+        case nil: break
+        case .failure(let failure): error = failure
+        case .addresses(let found, let seconds):
+          cache.store(found, of: key, seconds: found.isEmpty ? 0 : seconds, at: now)
+          addresses += found
+        }
+      }
+      guard work.questions.allSatisfy({ isDone($0, at: now) }) else { return }
+      if !addresses.isEmpty { return work.lookup.finish(.success(addresses)) }
+      work.error = work.error == nil || error != .nameNotFound ? error : work.error
+      work.names.removeFirst()
+      work.questions = []
+    }
+    work.lookup.finish(.failure(work.error ?? .nameNotFound))
+  }
+
+  private func isDone(_ question: DNSQuestion, at now: NetworkInstant) -> Bool {
+    question.result != nil
+      || cache.addresses(of: DNSCache.Key(name: question.name, type: question.type), at: now) != nil
+  }
+
+  /// What is asked for, in the order of the answer: IPv6 first, if there is more of it than this link (RFC 6724, 2.1).
+  private func types(_ stack: NetworkStack) -> [DNSMessage.RecordType] {
+    var types: [DNSMessage.RecordType] = []
+    if stack.hasGlobalIPv6Address { types.append(.aaaa) }
+    if stack.ipv4 != nil || types.isEmpty { types.append(.a) }
+    return types
+  }
+
+  /// Name servers changed: what others said does not count any more.
+  func serversDidChange() {
+    cache.removeAll()
+  }
+}
+
+extension Resolver: NetworkObserver {
+  /// A port or a connection of a question has something.
+  public func networkDidChange() {
+    hasWork = true
+  }
+}
