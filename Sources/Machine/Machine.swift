@@ -18,6 +18,11 @@ public struct MachineConfiguration: Sendable {
   public var consoleInput: Int32
   /// The block devices, by the names that the image declares.
   public var blockDevices: [BlockAttachment]
+  /// What the network interfaces lead to, by the names that the image declares.
+  public var networks: [NetworkAttachment]
+  /// Takes a line for the user about something that goes wrong while the machine runs, such as a network that goes away. Called
+  /// on any thread.
+  public var warn: @Sendable (String) -> Void
 
   /// The sizes that `memorySize` may have, in bytes, both ends included.
   public static let memorySizes = MachineLayout.smallestMemory...MachineLayout.largestMemory
@@ -25,7 +30,8 @@ public struct MachineConfiguration: Sendable {
   /// All but the arguments as the monitor has it if its user says nothing. Sizes are checked when a machine is made.
   public init(
     arguments: [String], memorySize: UInt64 = 64 << 20, randomizesAddresses: Bool = true, consoleDescriptor: Int32 = 1,
-    consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = []
+    consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = [], networks: [NetworkAttachment] = [],
+    warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.arguments = arguments
     self.memorySize = memorySize
@@ -33,6 +39,8 @@ public struct MachineConfiguration: Sendable {
     self.consoleDescriptor = consoleDescriptor
     self.consoleInput = consoleInput
     self.blockDevices = blockDevices
+    self.networks = networks
+    self.warn = warn
   }
 }
 
@@ -73,8 +81,11 @@ public struct Machine: ~Copyable {
       throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
     }
     let devices = try AttachedDevices(
-      image.devices, configuration.blockDevices, consoleInput: configuration.consoleInput,
-      consoleOutput: configuration.consoleDescriptor)
+      image.devices,
+      AttachedDevices.Attachments(
+        blockDevices: configuration.blockDevices, networks: configuration.networks,
+        consoleInput: configuration.consoleInput, consoleOutput: configuration.consoleDescriptor,
+        warn: configuration.warn))
     let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
     let layout = try MachineLayout(Self.demands(configuration, image, entropy))
     let placement = ImagePlacement(image, layout)

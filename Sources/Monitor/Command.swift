@@ -27,6 +27,8 @@ enum Command: Equatable {
   private static func parseRun(_ arguments: ArraySlice<String>) throws(UsageError) -> Command {
     var options = RunOptions()
     var rest = arguments
+    var publications: [PublishOption] = []
+    var captures: [CaptureOption] = []
     while let argument = rest.first, argument.hasPrefix("-"), argument != "-" {
       rest.removeFirst()
       if argument == "--" { break }
@@ -51,6 +53,14 @@ enum Command: Equatable {
           throw UsageError("run: --block names '\(attachment.name)' twice; expected each device once")
         }
         options.blockDevices.append(attachment)
+      case "--net":
+        let attachment = try NetworkOption.parse(try value(NetworkOption.expected))
+        guard !options.networks.contains(where: { $0.name == attachment.name }) else {
+          throw UsageError("run: --net names '\(attachment.name)' twice; expected each interface once")
+        }
+        options.networks.append(attachment)
+      case "--publish", "-p": publications.append(try PublishOption(try value(PublishOption.expected)))
+      case "--pcap": captures.append(CaptureOption(try value(CaptureOption.expected)))
       case "--report": options.reportPath = try value("a file's path, or - for standard error")
       case "--initrd": options.initrdPath = try value("a file's path")
       case "--cmdline": options.kernelCommandLine = try value("a kernel's command line")
@@ -61,6 +71,9 @@ enum Command: Equatable {
       }
       if let inline { throw UsageError("run: option \(name) takes no value; got '\(inline)'") }
     }
+    // They may stand before the interface that they are for.
+    for publication in publications { try publication.apply(to: &options.networks) }
+    for capture in captures { try capture.apply(to: &options.networks) }
     guard !rest.isEmpty else { throw UsageError("run: no image given; see 'needletail run --help'") }
     options.arguments = Array(rest)
     return .run(options)

@@ -42,6 +42,7 @@ enum HelpTopic: Equatable {
     EXAMPLES
       needletail run hello.elf
       needletail run --memory 256M --report - service.elf --verbose
+      needletail run --net net=passt -p 8080:80 http.elf
 
     """
 
@@ -54,11 +55,11 @@ enum HelpTopic: Equatable {
 
       Options come before IMAGE. Everything after it goes to the guest as it is; '--' ends the options.
       The guest's output is written to standard output. SIGINT and SIGTERM stop the guest, a second one at once.
-      An image declares its devices. Its console is standard input and output, its entropy is the host's, and each of
-      its block devices needs a --block of that name.
+      An image declares its devices. Its console is standard input and output, its entropy is the host's, each of its
+      block devices needs a --block of that name, and each of its networks a --net of that name.
       VMLINUX is a Linux kernel as an ELF file, built with CONFIG_PVH; not the bzImage around it. Its console is a serial
-      port, ttyS0, on standard input and output; its disks are every --block, in their order, and it has an entropy device:
-      virtio over MMIO, described by ACPI.
+      port, ttyS0, on standard input and output; its disks are every --block, in their order, its network interfaces every
+      --net, and it has an entropy device: virtio over MMIO, described by ACPI.
 
     OPTIONS
       --memory SIZE, -m SIZE
@@ -68,8 +69,27 @@ enum HelpTopic: Equatable {
       --block NAME=PATH[,ro][,direct]
           Attach a regular file or a block device, of a whole number of 512-byte sectors, as the block device that the
           image declares as NAME. ',ro' lets the guest read only. ',direct' passes the host's page cache by. The file is
-          locked: one machine writes it, or any number read it. Once for each device. A Linux kernel takes up to 8, by any
-          name.
+          locked: one machine writes it, or any number read it. Once for each device. A Linux kernel takes up to 8 of
+          --block and --net together, by any names.
+      --net NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES]
+          Attach the network interface that the image declares as NAME to one of these, once for each interface:
+            tap:INTERFACE   a TAP interface of the host's, with checksums and segmentation left to the kernel. One that is
+                            there and permitted to the user ('ip tuntap add INTERFACE mode tap user NAME'), or a new
+                            one where that is permitted.
+            passt           the program passt, for which nobody needs to be root: the guest has the host's addresses, and
+                            reaches what the host reaches. Ports lead to the guest where --publish says so.
+            unix:PATH       a listening local socket whose other side speaks as passt and QEMU's '-netdev stream' do:
+                            each frame comes behind its length in 32 bits, the highest first.
+            fd:NUMBER       an open descriptor: a TAP interface's, a connected stream socket's that is spoken to like that,
+                            or a socket's that keeps messages apart, each being a frame.
+          Without mac= the guest has the same address as long as the host runs. mtu= tells the guest the most that its
+          packets may have, where the interface or passt does not.
+      --publish [NAME=][ADDRESS:]PORT:GUESTPORT[/udp], -p ...
+          Let passt lead a port of the host's, on one address or on all, to a port of the guest's; of TCP, or UDP. Any
+          number of times. NAME= is needed with more than one --net NAME=passt.
+      --pcap [NAME=]FILE
+          Record every frame of the interface NAME, or of the only one, both ways, in a file for tcpdump or Wireshark.
+          Frames are recorded as they pass: long segments are not cut, and checksums left to the kernel are not made yet.
       --initrd FILE
           A Linux kernel's initial RAM disk.
       --cmdline TEXT

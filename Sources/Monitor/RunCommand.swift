@@ -36,7 +36,8 @@ struct RunCommand {
     timeline.mark(.openImage)
     var configuration = MachineConfiguration(
       arguments: options.arguments, randomizesAddresses: options.randomizesAddresses,
-      blockDevices: options.blockDevices)
+      blockDevices: options.blockDevices, networks: options.networks,
+      warn: { StandardError.write("needletail: \($0)\n") })
     if let memorySize = options.memorySize { configuration.memorySize = memorySize }
     var machine = try Machine(configuration, image: image, timeline: &timeline)
     StopSignals.handle(settingFlag: machine.stopFlag)

@@ -19,7 +19,8 @@ extension RunCommand {
     }
     timeline.mark(.openImage)
     var configuration = LinuxConfiguration(
-      commandLine: options.kernelCommandLine ?? "", initrdPath: options.initrdPath, blockDevices: options.blockDevices)
+      commandLine: options.kernelCommandLine ?? "", initrdPath: options.initrdPath, blockDevices: options.blockDevices,
+      networks: options.networks, warn: { StandardError.write("needletail: \($0)\n") })
     if let memorySize = options.memorySize { configuration.memorySize = memorySize }
     var machine = try LinuxMachine(configuration, kernel: kernel, timeline: &timeline)
     StopSignals.handle(settingFlag: machine.stopFlag)

@@ -6,6 +6,7 @@ struct RunOptions: Equatable {
   var memorySize: UInt64?
   var randomizesAddresses = true
   var blockDevices: [BlockAttachment] = []
+  var networks: [NetworkAttachment] = []
   /// A Linux kernel's initial RAM disk and its command line, if they are given.
   var initrdPath: String?
   var kernelCommandLine: String?

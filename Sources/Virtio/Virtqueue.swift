@@ -120,6 +120,12 @@ public final class Virtqueue {
   /// Does nothing when the queue is broken or was disabled since. Giving back what was not taken, or twice, is an error
   /// of the device's.
   public func complete(head: UInt16, written: UInt32) {
+    prepareUsed(head: head, written: written)
+    publishUsed()
+  }
+
+  /// What `complete` does, but the driver does not see it before `publishUsed`: for chains that it is to see together.
+  public func prepareUsed(head: UInt16, written: UInt32) {
     guard let rings, !isBroken else { return }
     precondition(head < rings.size && isInFlight(head), "a chain is given back once")
     setInFlight(head, false)
@@ -127,6 +133,11 @@ public final class Virtqueue {
     rings.setUsedEntry(at: used, head: head, written: written)
     used &+= 1
     unannounced += 1
+  }
+
+  /// Shows the driver all chains that were given back.
+  public func publishUsed() {
+    guard let rings, !isBroken else { return }
     rings.publishUsed(index: used)
   }
 

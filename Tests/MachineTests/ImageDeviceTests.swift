@@ -129,8 +129,10 @@ extension ImageRefusalTests {
       for number in 0...NEEDLETAIL_DEVICE_LIMIT { $0.declare(VIRTIO_ID_BLOCK, "disk\(number)") }
       $0.moveNotesToTail()
     },
-    ImageCase("an unknown kind", message: ["device 'net' kind", "1", "2 (block), 3 (console) or 4 (entropy)"]) {
-      $0.declare(1, "net")
+    ImageCase(
+      "an unknown kind", message: ["device 'gpu' kind", "16", "1 (network), 2 (block), 3 (console) or 4 (entropy)"]
+    ) {
+      $0.declare(16, "gpu")
     },
     ImageCase("a kind of all ones", message: ["device 'data' kind", "4294967295"]) {
       $0.declare(VIRTIO_ID_BLOCK, "data") { $0.kind = .max }

@@ -27,7 +27,8 @@ import Testing
   /// Each option that the parser takes is explained, and nothing that it does not take.
   @Test func runsOptions() throws {
     let options = [
-      "--memory", "-m", "--block", "--initrd", "--cmdline", "--report", "--no-aslr", "--help", "-h", "--version", "-V",
+      "--memory", "-m", "--block", "--net", "--publish", "-p", "--pcap", "--initrd", "--cmdline", "--report",
+      "--no-aslr", "--help", "-h", "--version", "-V",
     ]
     let text = HelpTopic.run.text
     let mentioned = text.split { " ,;\n".contains($0) }.filter { $0.hasPrefix("-") && $0.count > 1 }.map(String.init)
@@ -37,9 +38,12 @@ import Testing
         switch option {
         case "--memory", "-m": "64M"
         case "--block": "data=disk"
+        case "--net": "net=passt"
+        case "--publish", "-p": "8080:80"
         default: "a"
         }
-      let words = ["run", option, value, "a"]
+      // Some are about an interface that there has to be.
+      let words = ["run", "--net", "lan=passt", option, value, "a"]
       _ = try Command(arguments: ["needletail"] + words)
     }
   }

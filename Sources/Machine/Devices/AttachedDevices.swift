@@ -4,45 +4,95 @@ import Virtio
 
 /// The devices that an image declares, or a Linux machine has, matched with what the machine's configuration has for them.
 struct AttachedDevices {
+  /// What a machine's configuration has.
+  struct Attachments {
+    var blockDevices: [BlockAttachment] = []
+    var networks: [NetworkAttachment] = []
+    /// A console device's.
+    var consoleInput: Int32 = -1
+    var consoleOutput: Int32 = -1
+    /// Takes a line for the user about something that goes wrong while the machine runs, on whichever thread finds out.
+    var warn: @Sendable (String) -> Void = { _ in }
+  }
+
   private let declared: [DeclaredDevice]
-  private let consoleInput: Int32
-  private let consoleOutput: Int32
+  private let attachments: Attachments
   /// Those that are made already, because their files were to be opened before anything else.
   private let blockDevices: [BlockDevice]
+  private let networks: [NetworkDevice]
   /// What all of them share.
   let loop = DeviceLoop()
 
-  /// Opens every file that the image's block devices are to be.
+  /// Opens everything that the image's block devices and networks are to be.
   ///
-  /// - Parameters:
-  ///   - attachments: the files, by the devices' names.
-  ///   - consoleInput, consoleOutput: a console device's.
   /// - Throws: `MachineError.device` for a device that is declared and not attached, or attached and not declared.
-  init(
-    _ declared: [DeclaredDevice], _ attachments: [BlockAttachment], consoleInput: Int32, consoleOutput: Int32
-  ) throws(MachineError) {
-    for attachment in attachments {
-      guard declared.contains(where: { $0.kind == .block && $0.name == attachment.name }) else {
-        throw .device(.undeclared(attachment.name, declared: declared))
-      }
+  init(_ declared: [DeclaredDevice], _ attachments: Attachments) throws(MachineError) {
+    for name in attachments.blockDevices.map({ $0.name }) { try Self.require(.block, name, in: declared) }
+    for name in attachments.networks.map({ $0.name }) { try Self.require(.network, name, in: declared) }
+    // All that is missing is said before anything is opened or started.
+    for device in declared {
+      let isAttached =
+        switch device.kind {
+        case .block: attachments.blockDevices.contains { $0.name == device.name }
+        case .network: attachments.networks.contains { $0.name == device.name }
+        case .console, .entropy: true
+        }
+      guard isAttached else { throw .device(.missing(device.kind, device.name)) }
     }
     var blockDevices: [BlockDevice] = []
-    for device in declared where device.kind == .block {
-      guard let attachment = attachments.first(where: { $0.name == device.name }) else {
-        throw .device(.missing(device.name))
+    var networks: [NetworkDevice] = []
+    for device in declared {
+      if let attachment = attachments.blockDevices.first(where: { $0.name == device.name }), device.kind == .block {
+        blockDevices.append(try Self.makeBlockDevice(attachment, loop))
       }
-      do throws(BlockFileError) {
-        let file = try BlockFile(
-          opening: attachment.path, isReadOnly: attachment.isReadOnly, isDirect: attachment.isDirect)
-        blockDevices.append(BlockDevice(file: file, name: device.name, loop: loop))
-      } catch {
-        throw .device(.block(device.name, error))
+      if let attachment = attachments.networks.first(where: { $0.name == device.name }), device.kind == .network {
+        networks.append(try Self.makeNetwork(attachment, loop, warn: attachments.warn))
       }
     }
     self.declared = declared
-    self.consoleInput = consoleInput
-    self.consoleOutput = consoleOutput
+    self.attachments = attachments
     self.blockDevices = blockDevices
+    self.networks = networks
+  }
+
+  private static func require(
+    _ kind: DeclaredDevice.Kind, _ name: String, in declared: [DeclaredDevice]
+  ) throws(MachineError) {
+    guard declared.contains(where: { $0.kind == kind && $0.name == name }) else {
+      throw .device(.undeclared(kind, name, declared: declared))
+    }
+  }
+
+  private static func makeBlockDevice(
+    _ attachment: BlockAttachment, _ loop: DeviceLoop
+  ) throws(MachineError) -> BlockDevice {
+    do throws(BlockFileError) {
+      let file = try BlockFile(
+        opening: attachment.path, isReadOnly: attachment.isReadOnly, isDirect: attachment.isDirect)
+      return BlockDevice(file: file, name: attachment.name, loop: loop)
+    } catch {
+      throw .device(.block(attachment.name, error))
+    }
+  }
+
+  private static func makeNetwork(
+    _ attachment: NetworkAttachment, _ loop: DeviceLoop, warn: @escaping @Sendable (String) -> Void
+  ) throws(MachineError) -> NetworkDevice {
+    var capture: PacketCapture?
+    if let path = attachment.capturePath {
+      do throws(SystemCallError) { capture = try PacketCapture(creating: path) } catch {
+        throw .device(.capture(attachment.name, error))
+      }
+    }
+    do throws(NetworkBackendError) {
+      let device = NetworkDevice(
+        backend: try attachment.open(), address: attachment.addressInUse, capture: capture, loop: loop)
+      let name = attachment.name
+      device.linkWentDown = { warn("network '\(name)': \($0.description); the link is down") }
+      return device
+    } catch {
+      throw .device(.network(attachment.name, error))
+    }
   }
 
   var count: Int { declared.count }
@@ -78,21 +128,23 @@ struct AttachedDevices {
   ) -> DeviceBus {
     var console: ConsoleDevice?
     var unusedBlockDevices = blockDevices[...]
+    var unusedNetworks = networks[...]
     let devices = declared.map { declared in
-      let device: any VirtioDevice
       switch declared.kind {
-      case .block: device = unusedBlockDevices.removeFirst()
+      case .network:
+        let network = unusedNetworks.removeFirst()
+        return DeviceBus.Device(declaration: declared, device: network, network: network)
+      case .block: return DeviceBus.Device(declaration: declared, device: unusedBlockDevices.removeFirst())
       case .console:
         let made = ConsoleDevice(
-          input: consoleInput, output: consoleOutput, loop: loop, stopFlag: stopFlag)
+          input: attachments.consoleInput, output: attachments.consoleOutput, loop: loop, stopFlag: stopFlag)
         console = made
-        device = made
-      case .entropy: device = EntropyDevice()
+        return DeviceBus.Device(declaration: declared, device: made)
+      case .entropy: return DeviceBus.Device(declaration: declared, device: EntropyDevice())
       }
-      return DeviceBus.Device(declaration: declared, device: device)
     }
     return DeviceBus(
       devices, console: console, loop: loop, registers: registers, memory: memory, interrupt: interrupt,
-      writeEvents: writeEvents)
+      writeEvents: writeEvents, warn: attachments.warn)
   }
 }

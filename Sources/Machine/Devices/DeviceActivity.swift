@@ -1,3 +1,5 @@
+import Virtio
+
 /// What a device did during a run, over all its queues.
 public struct DeviceActivity: Equatable, Sendable {
   /// The name by which the image declares it.
@@ -11,6 +13,8 @@ public struct DeviceActivity: Equatable, Sendable {
   public var notifications: UInt64 = 0
   /// Interrupts sent because of used buffers.
   public var interrupts: UInt64 = 0
+  /// What passed through a network interface; nil for other devices.
+  public var network: NetworkCounters?
 
   init(_ declaration: DeclaredDevice) {
     name = declaration.name

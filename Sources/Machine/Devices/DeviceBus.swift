@@ -9,12 +9,17 @@ final class DeviceBus {
   struct Device {
     let declaration: DeclaredDevice
     let device: any VirtioDevice
+    /// The same, if it is one.
+    var network: NetworkDevice?
   }
 
   private let declarations: [DeclaredDevice]
   private let transports: [MMIOTransport]
   private let loop: DeviceLoop
   private let console: ConsoleDevice?
+  /// At the indices of their transports.
+  private let networks: [NetworkDevice?]
+  private let warn: @Sendable (String) -> Void
   private let writeEvents: WriteEvents
   /// Of a device that had more queues than one, only one would be among them: no such device needs more.
   private var busyQueues: [BusyQueue?]
@@ -28,9 +33,11 @@ final class DeviceBus {
   ///   - interrupt: gives, for the device at an index, what interrupts the guest for it; usable until `end()` has
   ///     returned.
   ///   - writeEvents: usable until `end()` has returned.
+  ///   - warn: takes a line about what a device could not do.
   init(
     _ devices: [Device], console: ConsoleDevice?, loop: DeviceLoop, registers: consuming MemoryMapping,
-    memory: GuestRegions, interrupt: (_ device: Int) -> () -> Void, writeEvents: WriteEvents
+    memory: GuestRegions, interrupt: (_ device: Int) -> () -> Void, writeEvents: WriteEvents,
+    warn: @escaping @Sendable (String) -> Void
   ) {
     precondition(registers.byteCount == devices.count * pageSize)
     declarations = devices.map { $0.declaration }
@@ -39,16 +46,19 @@ final class DeviceBus {
       let transport = MMIOTransport(
         device: attached.device, registers: base + index * pageSize, memory: memory,
         interrupt: interrupt(index))
+      // Cycles, which `end()` breaks.
       if let console, attached.device === console {
-        // A cycle, which `end()` breaks.
         console.configurationChanged = { transport.configurationChanged() }
       }
+      attached.network?.configurationChanged = { transport.configurationChanged() }
       return transport
     }
     self.loop = loop
     self.writeEvents = writeEvents
     busyQueues = devices.map { _ in nil }
     self.console = console
+    networks = devices.map { $0.network }
+    self.warn = warn
     self.registers = registers
   }
 
@@ -125,6 +135,7 @@ final class DeviceBus {
     loop.withLock {
       transports.enumerated().map { index, transport in
         var activity = DeviceActivity(declarations[index])
+        activity.network = networks[index]?.counters
         for queue in transport.counters {
           activity.requests += queue.chains
           activity.notifications += queue.notifications
@@ -140,7 +151,11 @@ final class DeviceBus {
     loop.withLock {
       for transport in transports { transport.stop() }
       console?.configurationChanged = {}
+      for network in networks { network?.configurationChanged = {} }
     }
     loop.end()
+    for network in networks {
+      if let line = network?.endCapture() { warn(line) }
+    }
   }
 }

@@ -4,6 +4,8 @@ import MachineABI
 public struct DeclaredDevice: Sendable, Equatable {
   /// The kinds of devices that a monitor has.
   public enum Kind: Sendable, Equatable {
+    /// An interface to a network; an image may declare many.
+    case network
     /// Storage; an image may declare many.
     case block
     /// The monitor's standard input and output, of which there is one.
@@ -14,6 +16,7 @@ public struct DeclaredDevice: Sendable, Equatable {
     /// As virtio numbers it (virtio 1.2, section 5).
     public var virtioID: UInt32 {
       switch self {
+      case .network: UInt32(VIRTIO_ID_NETWORK)
       case .block: UInt32(VIRTIO_ID_BLOCK)
       case .console: UInt32(VIRTIO_ID_CONSOLE)
       case .entropy: UInt32(VIRTIO_ID_ENTROPY)
@@ -22,6 +25,7 @@ public struct DeclaredDevice: Sendable, Equatable {
 
     init?(virtioID: UInt32) {
       switch virtioID {
+      case Kind.network.virtioID: self = .network
       case Kind.block.virtioID: self = .block
       case Kind.console.virtioID: self = .console
       case Kind.entropy.virtioID: self = .entropy
@@ -29,9 +33,13 @@ public struct DeclaredDevice: Sendable, Equatable {
       }
     }
 
+    /// Whether an image may declare several.
+    var mayBeMany: Bool { self == .block || self == .network }
+
     /// In one word.
     public var name: String {
       switch self {
+      case .network: "network"
       case .block: "block"
       case .console: "console"
       case .entropy: "entropy"
@@ -57,7 +65,8 @@ extension DeclaredDevice {
     guard let kind = Kind(virtioID: declaration.kind) else {
       throw Refusal(
         "device '\(name)' kind", "\(declaration.kind)",
-        expected: "\(VIRTIO_ID_BLOCK) (block), \(VIRTIO_ID_CONSOLE) (console) or \(VIRTIO_ID_ENTROPY) (entropy)")
+        expected: "\(VIRTIO_ID_NETWORK) (network), \(VIRTIO_ID_BLOCK) (block), \(VIRTIO_ID_CONSOLE) (console)"
+          + " or \(VIRTIO_ID_ENTROPY) (entropy)")
     }
     guard declaration.flags == 0 else {
       throw Refusal("device '\(name)' flags", UInt64(declaration.flags), expected: "0")

@@ -68,7 +68,7 @@ struct ImageNotes {
       guard !devices.contains(where: { $0.name == device.name }) else {
         throw Refusal("device name", "'\(device.name)' in two device notes", expected: "a name in one")
       }
-      guard device.kind == .block || !devices.contains(where: { $0.kind == device.kind }) else {
+      guard device.kind.mayBeMany || !devices.contains(where: { $0.kind == device.kind }) else {
         throw Refusal("device note count of kind \(device.kind.name)", "2 or more", expected: "at most 1")
       }
       devices.append(device)

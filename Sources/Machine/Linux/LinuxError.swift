@@ -15,10 +15,10 @@ public enum LinuxError: Error {
   case kernelTruncated(path: String)
   /// The command line has so many bytes, of which this many are of the devices.
   case commandLineTooLong(Int, ofDevices: Int)
-  /// Such a name cannot be a disk's.
-  case diskName(String, reason: String)
-  /// There are so many disks.
-  case diskCount(Int)
+  /// Such a name cannot be a device's.
+  case deviceName(DeclaredDevice, reason: String)
+  /// There are so many disks and networks.
+  case deviceCount(Int)
 
   /// One line.
   public var description: String {
@@ -34,9 +34,10 @@ public enum LinuxError: Error {
     case .commandLineTooLong(let size, let ofDevices):
       "the kernel's command line has \(size) bytes, \(ofDevices) of which tell it of devices;"
         + " expected at most \(LinuxCommandLine.limit)"
-    case .diskName(let name, let reason): "block device '\(name)': expected \(reason)"
-    case .diskCount(let count):
-      "there are \(count) block devices; expected at most \(LinuxMachine.diskLimit) for a Linux kernel"
+    case .deviceName(let device, let reason):
+      "\(AttachmentError.words(for: device.kind)) '\(device.name)': expected \(reason)"
+    case .deviceCount(let count):
+      "there are \(count) block devices and networks; expected at most \(LinuxMachine.attachmentLimit) for a Linux kernel"
     }
   }
 }

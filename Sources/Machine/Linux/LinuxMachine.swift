@@ -18,10 +18,15 @@ public struct LinuxConfiguration: Sendable {
   public var consoleInput: Int32
   /// The disks, in the order in which Linux finds them.
   public var blockDevices: [BlockAttachment]
+  /// What the network interfaces lead to, in the order in which Linux finds them.
+  public var networks: [NetworkAttachment]
+  /// See `MachineConfiguration.warn`.
+  public var warn: @Sendable (String) -> Void
 
   public init(
     commandLine: String = "", initrdPath: String? = nil, memorySize: UInt64 = 256 << 20, consoleDescriptor: Int32 = 1,
-    consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = []
+    consoleInput: Int32 = 0, blockDevices: [BlockAttachment] = [], networks: [NetworkAttachment] = [],
+    warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.commandLine = commandLine
     self.initrdPath = initrdPath
@@ -29,17 +34,19 @@ public struct LinuxConfiguration: Sendable {
     self.consoleDescriptor = consoleDescriptor
     self.consoleInput = consoleInput
     self.blockDevices = blockDevices
+    self.networks = networks
+    self.warn = warn
   }
 }
 
 /// A virtual machine with a Linux kernel in it, ready to run once: the proof that the devices are what the specification
 /// says, with drivers that somebody else wrote.
 ///
-/// It is a PC as far as such a kernel needs one (`LinuxMemoryMap`, `LegacyPorts`) and has, besides the disks, an entropy
-/// device. What `Machine` says of threads and of stopping holds here.
+/// It is a PC as far as such a kernel needs one (`LinuxMemoryMap`, `LegacyPorts`) and has, besides disks and networks, an
+/// entropy device. What `Machine` says of threads and of stopping holds here.
 public struct LinuxMachine: ~Copyable {
-  /// The most disks: each has an interrupt line, and the entropy device has another.
-  static let diskLimit = LinuxMemoryMap.deviceLines.count - 1
+  /// The most disks and networks: each has an interrupt line, and the entropy device has another.
+  static let attachmentLimit = LinuxMemoryMap.deviceLines.count - 1
   /// What the entropy device is called in a report.
   private static let entropyName = "entropy"
 
@@ -78,8 +85,9 @@ public struct LinuxMachine: ~Copyable {
         memorySize: configuration.memorySize, kernel: kernel.contents, initrdSize: initrdSize)
     }
     let devices = try AttachedDevices(
-      declared, configuration.blockDevices, consoleInput: configuration.consoleInput,
-      consoleOutput: configuration.consoleDescriptor)
+      declared,
+      AttachedDevices.Attachments(
+        blockDevices: configuration.blockDevices, networks: configuration.networks, warn: configuration.warn))
 
     let system = try orMachineError { () throws(SystemCallError) in try KVMSystem() }
     timeline.mark(.openKVM)
@@ -140,23 +148,24 @@ public struct LinuxMachine: ~Copyable {
     self.deviceSlot = deviceSlot
   }
 
-  /// The disks, and the entropy device behind them.
+  /// The disks, the networks, and the entropy device behind them.
   private static func devices(_ configuration: LinuxConfiguration) throws(MachineError) -> [DeclaredDevice] {
-    guard configuration.blockDevices.count <= diskLimit else {
-      throw .linux(.diskCount(configuration.blockDevices.count))
-    }
-    var devices: [DeclaredDevice] = []
-    for attachment in configuration.blockDevices {
-      guard DeviceDeclaration(kind: UInt32(VIRTIO_ID_BLOCK), name: Array(attachment.name.utf8)) != nil else {
-        throw .linux(.diskName(attachment.name, reason: "a name of \(DeviceDeclaration.nameRule)"))
+    let attached =
+      configuration.blockDevices.map { DeclaredDevice(kind: .block, name: $0.name) }
+      + configuration.networks.map { DeclaredDevice(kind: .network, name: $0.name) }
+    guard attached.count <= attachmentLimit else { throw .linux(.deviceCount(attached.count)) }
+    for (index, device) in attached.enumerated() {
+      guard DeviceDeclaration(kind: device.kind.virtioID, name: Array(device.name.utf8)) != nil else {
+        throw .linux(.deviceName(device, reason: "a name of \(DeviceDeclaration.nameRule)"))
       }
-      guard attachment.name != entropyName else {
-        throw .linux(.diskName(attachment.name, reason: "another name, as the entropy device has this one"))
+      guard device.name != entropyName else {
+        throw .linux(.deviceName(device, reason: "another name, as the entropy device has this one"))
       }
-      devices.append(DeclaredDevice(kind: .block, name: attachment.name))
+      guard !attached[..<index].contains(where: { $0.name == device.name }) else {
+        throw .linux(.deviceName(device, reason: "another name, as a block device has this one"))
+      }
     }
-    devices.append(DeclaredDevice(kind: .entropy, name: entropyName))
-    return devices
+    return attached + [DeclaredDevice(kind: .entropy, name: entropyName)]
   }
 
   private static func openInitrd(_ configuration: LinuxConfiguration) throws(MachineError) -> ImageFile? {
@@ -215,7 +224,7 @@ public struct LinuxMachine: ~Copyable {
     }
   }
 
-  /// What each device did so far: the disks, then the entropy device.
+  /// What each device did so far: the disks, the networks, then the entropy device.
   public var deviceActivity: [DeviceActivity] { bus.activity }
 }
 

@@ -1,4 +1,5 @@
 import CLinux
+import Virtio
 
 /// What `--report` writes: how a run ended, what it cost, and where the time went.
 public struct RunReport {
@@ -61,6 +62,14 @@ public struct RunReport {
               counts.member("requests", Int(clamping: device.requests))
               counts.member("notifications", Int(clamping: device.notifications))
               counts.member("interrupts", Int(clamping: device.interrupts))
+              if let network = device.network {
+                counts.member("received_frames", Int(clamping: network.receivedFrames))
+                counts.member("received_bytes", Int(clamping: network.receivedBytes))
+                counts.member("lost_receives", Int(clamping: network.lostReceives))
+                counts.member("sent_frames", Int(clamping: network.sentFrames))
+                counts.member("sent_bytes", Int(clamping: network.sentBytes))
+                counts.member("refused_sends", Int(clamping: network.refusedSends))
+              }
             }
           }
         }

@@ -1,0 +1,241 @@
+import CLinux
+import KVM
+import MachineABI
+
+/// A network interface of one pair of queues (virtio-1.2 §5.1), whose link leads to a backend.
+///
+/// Frames go from the driver's buffers to the kernel and back without a copy of ours. What there is no buffer for is not
+/// read: it waits with the kernel, and is lost there. When the other side is gone the link is down, and the machine goes on.
+public final class NetworkDevice: VirtioDevice {
+  /// The entries of each queue: as many as a TAP interface's own queue is long, over two, and more than enough for the longest
+  /// frame in small buffers.
+  static let queueSize: UInt16 = 256
+
+  /// The MTUs that a device can have, both ends included (virtio-1.2 §5.1.4.1).
+  public static let mtuRange = 68...NetworkFrame.packetLimit
+
+  private let loop: DeviceLoop
+  private let address: EthernetAddress
+  private let mtu: Int?
+  private let capture: PacketCapture?
+  /// Nil once the link is down, from which it does not come back.
+  private var backend: (any NetworkBackend)?
+
+  private var receiveQueue: Virtqueue?
+  private var transmitQueue: Virtqueue?
+  private var receiver: NetworkReceiver?
+  private var transmitter: NetworkTransmitter?
+  private var isWatchingInput = false
+  /// A second number for the backend's descriptor, which is watched for the room that a frame waits for: there is one watch for
+  /// each descriptor.
+  private var roomDescriptor: Int32 = -1
+
+  /// What the device did so far.
+  public private(set) var counters = NetworkCounters()
+
+  /// Called when `configuration` has changed because the link went down (virtio-1.2 §5.1.4).
+  public var configurationChanged: () -> Void = {}
+  /// Called with the reason when the link goes down.
+  public var linkWentDown: (NetworkBackendError) -> Void = { _ in }
+
+  /// - Parameters:
+  ///   - capture: where to record every frame, if anywhere.
+  ///   - loop: waits for frames.
+  public init(
+    backend: any NetworkBackend, address: EthernetAddress, capture: PacketCapture? = nil, loop: DeviceLoop
+  ) {
+    self.backend = backend
+    self.address = address
+    self.capture = capture
+    self.loop = loop
+    mtu = backend.mtu
+    offloads = backend.offloads
+  }
+
+  private let offloads: NetworkOffloads
+
+  /// Ends the recording of frames; returns a line about what is missing from it, if anything is. Call once the device has
+  /// stopped.
+  public func endCapture() -> String? { capture?.end() }
+
+  // MARK: VirtioDevice
+
+  public var kind: UInt32 { UInt32(VIRTIO_ID_NETWORK) }
+
+  public var offeredFeatures: UInt64 {
+    var features = feature(VIRTIO_NET_F_MAC) | feature(VIRTIO_NET_F_STATUS) | feature(VIRTIO_NET_F_MRG_RXBUF)
+    if mtu != nil { features |= feature(VIRTIO_NET_F_MTU) }
+    if offloads.contains(.checksum) {
+      features |= feature(VIRTIO_NET_F_CSUM) | feature(VIRTIO_NET_F_GUEST_CSUM)
+      if offloads.contains(.segmentsIPv4) {
+        features |= feature(VIRTIO_NET_F_HOST_TSO4) | feature(VIRTIO_NET_F_GUEST_TSO4)
+      }
+      if offloads.contains(.segmentsIPv6) {
+        features |= feature(VIRTIO_NET_F_HOST_TSO6) | feature(VIRTIO_NET_F_GUEST_TSO6)
+      }
+    }
+    return features
+  }
+
+  public var queueSizes: [UInt16] { [Self.queueSize, Self.queueSize] }
+
+  public var configuration: [UInt8] {
+    var fields = virtio_net_config()
+    withUnsafeMutableBytes(of: &fields.mac) { for index in 0..<6 { $0[index] = address.bytes[index] } }
+    fields.status = backend == nil ? 0 : UInt16(VIRTIO_NET_S_LINK_UP)
+    fields.max_virtqueue_pairs = 1
+    fields.mtu = UInt16(clamping: mtu ?? 0)
+    return withUnsafeBytes(of: fields) { [UInt8]($0) }
+  }
+
+  /// Nothing in it is the driver's to write (§5.1.4).
+  public func writeConfiguration(_ value: UInt32, byteCount: Int, at offset: Int) {}
+
+  public func start(features: UInt64, queues: [Virtqueue]) {
+    receiveQueue = queues[Int(VIRTIO_NET_RECEIVE_QUEUE)]
+    transmitQueue = queues[Int(VIRTIO_NET_TRANSMIT_QUEUE)]
+    receiver = NetworkReceiver(features: features, packetLimit: mtu ?? NetworkFrame.usualMTU)
+    transmitter = NetworkTransmitter(features: features)
+    backend?.beginReceiving(Self.receiveOffloads(features))
+    // The driver may have filled the queues before.
+    _ = transmitQueue?.serveTurn { transmit() }
+    _ = receiveQueue?.serveTurn { watchForFrames() }
+  }
+
+  private static func receiveOffloads(_ features: UInt64) -> NetworkOffloads {
+    var offloads: NetworkOffloads = []
+    if features & feature(VIRTIO_NET_F_GUEST_CSUM) != 0 { offloads.insert(.checksum) }
+    if features & feature(VIRTIO_NET_F_GUEST_TSO4) != 0 { offloads.insert(.segmentsIPv4) }
+    if features & feature(VIRTIO_NET_F_GUEST_TSO6) != 0 { offloads.insert(.segmentsIPv6) }
+    return offloads
+  }
+
+  public func queueNotified(_ index: Int) {
+    switch index {
+    case Int(VIRTIO_NET_RECEIVE_QUEUE): watchForFrames()
+    // While a frame waits for room, so do the others.
+    case Int(VIRTIO_NET_TRANSMIT_QUEUE) where roomDescriptor < 0: transmit()
+    default: break
+    }
+  }
+
+  public func stopQueue(_ index: Int) {
+    switch index {
+    case Int(VIRTIO_NET_RECEIVE_QUEUE):
+      stopWatchingInput()
+      receiver = nil
+      if receiveQueue != nil { backend?.endReceiving() }
+      receiveQueue = nil
+    case Int(VIRTIO_NET_TRANSMIT_QUEUE):
+      stopWatchingRoom()
+      transmitter?.stop(backend)
+      transmitter = nil
+      transmitQueue = nil
+    default: break
+    }
+  }
+
+  public func stop() {
+    stopQueue(Int(VIRTIO_NET_RECEIVE_QUEUE))
+    stopQueue(Int(VIRTIO_NET_TRANSMIT_QUEUE))
+  }
+
+  // MARK: To the guest
+
+  /// Waits for frames if there is room for them.
+  private func watchForFrames() {
+    guard !isWatchingInput, let backend, let receiveQueue, receiver?.takeBuffers(from: receiveQueue) == true else {
+      return
+    }
+    do throws(SystemCallError) {
+      // The closure and with it the device live until `stopWatchingInput()`.
+      try loop.watch(backend.descriptor, for: .readable) { self.receive() }
+      isWatchingInput = true
+    } catch {
+      takeLinkDown(.system(error))
+    }
+  }
+
+  /// On the loop's thread: there are frames.
+  private func receive() {
+    guard let backend, let receiveQueue else { return }
+    let outcome = receiver?.receive(from: backend, into: receiveQueue, counters: &counters, capture: capture)
+    receiveQueue.notifyDriver()
+    switch outcome {
+    case nil, .noBuffers: stopWatchingInput()
+    case .noFrames, .moreFrames: break
+    case .failed(let error):
+      takeLinkDown(error)
+      _ = transmitQueue?.serveTurn { transmit() }
+    }
+  }
+
+  private func stopWatchingInput() {
+    guard isWatchingInput, let backend else { return }
+    loop.stopWatching(backend.descriptor)
+    isWatchingInput = false
+  }
+
+  // MARK: From the guest
+
+  /// Within a turn of the queue.
+  private func transmit() {
+    guard let transmitQueue else { return }
+    while true {
+      let outcome = transmitter?.transmit(from: transmitQueue, to: backend, counters: &counters, capture: capture)
+      switch outcome {
+      case nil, .noFrames: stopWatchingRoom()
+      // Those that go nowhere are no work worth leaving for later.
+      case .moreFrames where backend == nil: continue
+      case .moreFrames: watchForRoom()
+      case .failed(let error):
+        takeLinkDown(error)
+        continue
+      }
+      break
+    }
+    transmitQueue.notifyDriver()
+  }
+
+  /// Goes on with sending when the backend has room, on the loop's thread.
+  private func watchForRoom() {
+    guard roomDescriptor < 0, let backend else { return }
+    do throws(SystemCallError) {
+      let descriptor = try valueOrErrno("fcntl", linux_duplicate(backend.descriptor))
+      do throws(SystemCallError) {
+        try loop.watch(descriptor, for: .writable) { self.transmitMore() }
+        roomDescriptor = descriptor
+      } catch {
+        close(descriptor)
+        throw error
+      }
+    } catch {
+      takeLinkDown(.system(error))
+    }
+  }
+
+  private func transmitMore() {
+    guard let transmitQueue else { return }
+    // A driver that goes on queueing meanwhile is owed nothing more in this turn, but is not forgotten.
+    if transmitQueue.serveTurn({ transmit() }) { watchForRoom() }
+  }
+
+  private func stopWatchingRoom() {
+    guard roomDescriptor >= 0 else { return }
+    loop.stopWatching(roomDescriptor)
+    close(roomDescriptor)
+    roomDescriptor = -1
+  }
+
+  // MARK: The link
+
+  /// The other side is gone, for good. The driver's frames go nowhere from here on, as with a cable pulled out.
+  private func takeLinkDown(_ error: NetworkBackendError) {
+    guard backend != nil else { return }
+    stopWatchingInput()
+    stopWatchingRoom()
+    backend = nil
+    linkWentDown(error)
+    configurationChanged()
+  }
+}
