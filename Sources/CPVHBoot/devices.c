@@ -35,6 +35,7 @@ int pvh_read_device(const struct pvh_word *word, struct pvh_device_word *device,
 
 static const char *kind_name(uint32_t kind) {
   switch (kind) {
+  case VIRTIO_ID_NETWORK: return "network interface";
   case VIRTIO_ID_BLOCK: return "block device";
   case VIRTIO_ID_CONSOLE: return "console";
   case VIRTIO_ID_ENTROPY: return "entropy device";

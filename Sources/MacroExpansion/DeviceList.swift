@@ -35,18 +35,25 @@ struct DeviceList {
     switch word {
     case "console": return DeviceDeclaration(kind: UInt32(VIRTIO_ID_CONSOLE), name: Array("console".utf8))!
     case "entropy": return DeviceDeclaration(kind: UInt32(VIRTIO_ID_ENTROPY), name: Array("entropy".utf8))!
-    case "block":
-      guard scanner.take("(") else { throw unknown(start) }
-      let offset = scanner.offset
-      guard let name = scanner.plainString(), scanner.take(")") else {
-        throw Fault(message: "write a device's name out, as a string literal without escapes", offset: offset)
-      }
-      guard let declaration = DeviceDeclaration(kind: UInt32(VIRTIO_ID_BLOCK), name: name) else {
-        throw Fault(message: "a device's name is \(DeviceDeclaration.nameRule)", offset: offset)
-      }
-      return declaration
+    case "block": return try named(&scanner, kind: VIRTIO_ID_BLOCK, start)
+    case "network": return try named(&scanner, kind: VIRTIO_ID_NETWORK, start)
     default: throw unknown(start)
     }
+  }
+
+  /// What follows the word of a device whose name is the program's to choose.
+  private static func named(
+    _ scanner: inout SourceScanner, kind: Int32, _ start: Int
+  ) throws(Fault) -> DeviceDeclaration {
+    guard scanner.take("(") else { throw unknown(start) }
+    let offset = scanner.offset
+    guard let name = scanner.plainString(), scanner.take(")") else {
+      throw Fault(message: "write a device's name out, as a string literal without escapes", offset: offset)
+    }
+    guard let declaration = DeviceDeclaration(kind: UInt32(kind), name: name) else {
+      throw Fault(message: "a device's name is \(DeviceDeclaration.nameRule)", offset: offset)
+    }
+    return declaration
   }
 
   private mutating func append(_ declaration: DeviceDeclaration, _ offset: Int) throws(Fault) {
@@ -61,7 +68,7 @@ struct DeviceList {
   }
 
   private static func unknown(_ offset: Int) -> Fault {
-    Fault(message: "write each device out: .block(\"NAME\"), .console or .entropy", offset: offset)
+    Fault(message: "write each device out: .block(\"NAME\"), .network(\"NAME\"), .console or .entropy", offset: offset)
   }
 }
 

@@ -8,7 +8,7 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
 /// Which device is which. Serialised, because the function that reads a register has no context.
 @Suite(.serialized) struct DeviceMatchingTests {
   private static let block = UInt32(VIRTIO_ID_BLOCK), console = UInt32(VIRTIO_ID_CONSOLE)
-  private static let entropy = UInt32(VIRTIO_ID_ENTROPY)
+  private static let entropy = UInt32(VIRTIO_ID_ENTROPY), network = UInt32(VIRTIO_ID_NETWORK)
   private static let serialInput: UInt64 = 0x1ff000
 
   private struct Outcome {
@@ -49,13 +49,14 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
 
   @Test func aDeviceIsTheOneOfItsKind() throws {
     let outcome = match(
-      "x virtio_mmio.device=512@0xfeb00c00:11 -- virtio_mmio.device=4K@0xd0000000:5:0",
-      declared: [("data", Self.block), ("entropy", Self.entropy)],
-      windows: [(0xfeb0_0c00, Self.entropy, 2), (0xd000_0000, Self.block, 2)])
+      "x virtio_mmio.device=512@0xfeb00c00:11 -- virtio_mmio.device=4K@0xd0000000:5:0 "
+        + "virtio_mmio.device=512@0xfeb00e00:12",
+      declared: [("data", Self.block), ("net", Self.network), ("entropy", Self.entropy)],
+      windows: [(0xfeb0_0c00, Self.entropy, 2), (0xd000_0000, Self.block, 2), (0xfeb0_0e00, Self.network, 2)])
     let devices = try #require(outcome.devices)
-    #expect(devices.map(\.registers) == [0xd000_0000, 0xfeb0_0c00])
-    #expect(devices.map(\.vector) == [34, 33])
-    #expect(outcome.lines == [11, 5])
+    #expect(devices.map(\.registers) == [0xd000_0000, 0xfeb0_0e00, 0xfeb0_0c00])
+    #expect(devices.map(\.vector) == [34, 35, 33])
+    #expect(outcome.lines == [11, 5, 12])
     #expect(devices.allSatisfy { $0.flags == 0 })
   }
 
@@ -116,6 +117,9 @@ private nonisolated(unsafe) var registers: [UInt64: UInt32] = [:]
     #expect(
       match(word, declared: [], windows: [(0xfeb0_0e00, Self.entropy, 2)]).problem
         == "'\(word)': the image does not declare the entropy device that is attached")
+    #expect(
+      match(word, declared: [], windows: [(0xfeb0_0e00, Self.network, 2)]).problem
+        == "'\(word)': the image does not declare the network interface that is attached")
     #expect(match(word, declared: []).problem == "'\(word)': there is no virtio-mmio device")
     // One is declared, two are there.
     #expect(

@@ -16,8 +16,9 @@ import Testing
 
   @Test func everyKind() throws {
     #expect(
-      try devices("#devices(.console, .entropy, .block(\"data\"))") == [
+      try devices("#devices(.console, .entropy, .block(\"data\"), .network(\"net\"))") == [
         Device(kind: 3, name: "console"), Device(kind: 4, name: "entropy"), Device(kind: 2, name: "data"),
+        Device(kind: 1, name: "net"),
       ])
   }
 
@@ -39,10 +40,10 @@ import Testing
     arguments: [
       ("^#devices()", "declares no device"),
       ("\n\n^#devices(/* none */)", "declares no device"),
-      ("#devices(.console, ^.net)", ".block(\"NAME\"), .console or .entropy"),
-      ("#devices(^name)", ".block(\"NAME\"), .console or .entropy"),
-      ("#devices(^flag ? .console : .entropy)", ".block(\"NAME\"), .console or .entropy"),
-      ("#devices(.console^ + 1)", ".block(\"NAME\"), .console or .entropy"),
+      ("#devices(.console, ^.net)", ".network(\"NAME\"), .console or .entropy"),
+      ("#devices(^name)", ".network(\"NAME\"), .console or .entropy"),
+      ("#devices(^flag ? .console : .entropy)", ".network(\"NAME\"), .console or .entropy"),
+      ("#devices(.console^ + 1)", ".network(\"NAME\"), .console or .entropy"),
       ("#devices(.block(^name))", "string literal"),
       ("#devices(.block(^\"a\\u{62}\"))", "string literal"),
       ("#devices(.block(^#\"a\"#))", "string literal"),
@@ -53,9 +54,13 @@ import Testing
       ("#devices(.block(^\"abcdefghijklmnopqrstuvwxyz012345\"))", "1 to 31"),
       ("#devices(.console, ^.console)", "two devices are named 'console'"),
       ("#devices(.block(\"a\"), .entropy, ^.block(\"a\"))", "two devices are named 'a'"),
+      ("#devices(.block(\"a\"), ^.network(\"a\"))", "two devices are named 'a'"),
+      ("#devices(.network(^name))", "string literal"),
+      ("#devices(^.network)", ".network(\"NAME\"), .console or .entropy"),
+      ("#devices(.network(^\"a b\"))", "A-Z a-z 0-9 . _ -"),
       ("#devices(.block(\"entropy\"), ^.entropy)", "two devices are named 'entropy'"),
       ("^#devices", "parentheses"),
-      ("#devices(.console, ^", ".block(\"NAME\"), .console or .entropy"),
+      ("#devices(.console, ^", ".network(\"NAME\"), .console or .entropy"),
     ])
   func refused(_ marked: String, _ words: String) throws {
     let mark = try #require(marked.firstIndex(of: "^"))

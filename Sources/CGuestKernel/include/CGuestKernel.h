@@ -7,7 +7,19 @@
 
 #if __STDC_HOSTED__
 #include <linux/falloc.h>
+#include <linux/if_tun.h>
 #include <malloc.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
+// ioctl(2) codes, which are computed where Swift does not see it (linux/if_tun.h, netdevice(7)).
+enum {
+  needletail_set_tap = TUNSETIFF,
+  needletail_set_tap_header = TUNSETVNETHDRSZ,
+  needletail_set_tap_offload = TUNSETOFFLOAD,
+  needletail_get_mtu = SIOCGIFMTU,
+};
 
 // fallocate(2), which glibc declares for GNU sources only.
 extern int fallocate(int descriptor, int mode, long offset, long length);

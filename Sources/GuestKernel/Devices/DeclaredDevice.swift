@@ -7,6 +7,8 @@ public enum DeclaredDevice: Sendable {
   case console
   /// The host's randomness. Its name is "entropy".
   case entropy
+  /// A network interface. The name is as a block device's: `needletail run --net NAME=tap:IFACE`. See `Network`.
+  case network(_ name: StaticString)
 }
 
 /// Declares the devices that a program needs: a monitor attaches these and no others, or does not run the image.

@@ -16,10 +16,14 @@ class DeviceDriver {
 
   /// Asks the device for an interrupt if a task waits for it.
   func prepareToIdle() -> Idleness { .nobodyWaits }
+
+  /// When it is to be served again although nothing interrupts, in nanoseconds of the machine's clock; asked for behind
+  /// `prepareToIdle`.
+  var deadline: UInt64? { nil }
 }
 
 /// What a driver has to say when the machine is about to idle.
-enum Idleness {
+package enum Idleness {
   /// No task waits for this device.
   case nobodyWaits
   /// A task waits, and an interrupt will come.
@@ -47,3 +51,35 @@ struct OpenedDevices {
     return nil
   }
 }
+
+/// A device whose driver is not of this module.
+package protocol ServedDevice: AnyObject {
+  /// See `DeviceDriver`.
+  func serve()
+  /// See `DeviceDriver`.
+  func prepareToIdle() -> Idleness
+  /// See `DeviceDriver`.
+  var deadline: UInt64? { get }
+}
+
+#if hasFeature(Embedded)
+  private final class OutsideDriver: DeviceDriver {
+    private let served: any ServedDevice
+
+    init(_ served: any ServedDevice, _ device: DeviceRecord) {
+      self.served = served
+      super.init(device: device)
+    }
+
+    override func serve() { served.serve() }
+    override func prepareToIdle() -> Idleness { served.prepareToIdle() }
+    override var deadline: UInt64? { served.deadline }
+  }
+
+  extension EventLoop {
+    /// From now on the device has its turns.
+    package static func append(_ served: any ServedDevice, _ device: DeviceRecord) {
+      devices.append(OutsideDriver(served, device))
+    }
+  }
+#endif

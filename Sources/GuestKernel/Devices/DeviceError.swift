@@ -29,6 +29,11 @@ public struct DeviceError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What stands in the way.
   public let reason: Reason
 
+  package init(device: String, reason: Reason) {
+    self.device = device
+    self.reason = reason
+  }
+
   /// One line: the device, and why not.
   public var description: String {
     switch reason {
@@ -47,6 +52,7 @@ public struct DeviceError: Error, Equatable, Sendable, CustomStringConvertible {
 
   private static func words(kind: UInt32) -> String {
     switch Int32(truncatingIfNeeded: kind) {
+    case VIRTIO_ID_NETWORK: "a network interface"
     case VIRTIO_ID_BLOCK: "a block device"
     case VIRTIO_ID_CONSOLE: "a console"
     case VIRTIO_ID_ENTROPY: "an entropy source"

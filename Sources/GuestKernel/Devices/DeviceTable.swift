@@ -1,16 +1,16 @@
 import MachineABI
 
 /// An attached device as the machine describes it (docs/boot-contract.md, "Boot information").
-struct DeviceRecord: Equatable {
-  var name: String
+package struct DeviceRecord: Equatable {
+  package var name: String
   /// The virtio device ID (virtio-1.2 §5).
-  var kind: UInt32
+  package var kind: UInt32
   /// The address of its register page.
-  var registers: UInt64
+  package var registers: UInt64
   /// Status, DeviceFeaturesSel and QueueSel are 0, as a reset leaves them.
-  var isReset: Bool
+  package var isReset: Bool
   /// Interrupts need no acknowledgement.
-  var sendsMessages: Bool
+  package var sendsMessages: Bool
   /// Its registers may be written through the shared page.
   var takesPostedWrites = false
   /// Not virtio, but a serial port that is read through the control page.
@@ -18,7 +18,7 @@ struct DeviceRecord: Equatable {
 }
 
 /// The devices of this machine.
-struct DeviceTable {
+package struct DeviceTable {
   /// Invariant: mapped and unchanged as long as the table is used.
   private let entries: UnsafeBufferPointer<DeviceEntry>
 
@@ -27,7 +27,7 @@ struct DeviceTable {
   }
 
   /// - Throws: when there is no device of this name, or it is of another kind.
-  func device(named name: String, kind: UInt32) throws(DeviceError) -> DeviceRecord {
+  package func device(named name: String, kind: UInt32) throws(DeviceError) -> DeviceRecord {
     for entry in entries where Self.name(of: entry).utf8.elementsEqual(name.utf8) {
       guard entry.kind == kind else {
         throw DeviceError(device: name, reason: .wrongKind(expected: kind, found: entry.kind))
@@ -41,6 +41,13 @@ struct DeviceTable {
   func device(ofKind kind: UInt32) -> DeviceRecord? {
     for entry in entries where entry.kind == kind { return Self.record(entry) }
     return nil
+  }
+
+  /// What the devices of a kind are called.
+  package func names(ofKind kind: UInt32) -> [String] {
+    var names: [String] = []
+    for entry in entries where entry.kind == kind { names.append(Self.name(of: entry)) }
+    return names
   }
 
   /// From where posted writes count; nil without devices.
@@ -65,7 +72,7 @@ struct DeviceTable {
 #if hasFeature(Embedded)
   extension DeviceTable {
     /// The devices that the monitor attached.
-    static var attached: DeviceTable {
+    package static var attached: DeviceTable {
       DeviceTable(
         UnsafeBufferPointer(
           start: UnsafePointer(bitPattern: UInt(bootInfo.pointee.devices)), count: Int(bootInfo.pointee.device_count)))

@@ -5,7 +5,7 @@
   /// The executor: runs ready jobs, serves devices, wakes sleepers, and otherwise idles until the next deadline or interrupt.
   ///
   /// Invariant: the guest has one processor, and interrupt stubs do nothing but count; so this state has one user.
-  enum EventLoop {
+  package enum EventLoop {
     nonisolated(unsafe) static var ready = ReadyQueue()
     nonisolated(unsafe) static var timers = TimerQueue<Sleeper>()
     nonisolated(unsafe) static var devices = OpenedDevices()
@@ -55,6 +55,7 @@
     private static func idle(seen: UInt64) {
       LastWords.release()
       var isAwaited = false
+      var deadline = timers.earliestDeadline
       var driver = devices.first
       while let current = driver {
         switch current.prepareToIdle() {
@@ -62,10 +63,10 @@
         case .awaitsInterrupt: isAwaited = true
         case .hasWork: return
         }
+        if let due = current.deadline { deadline = min(due, deadline ?? due) }
         driver = current.next
       }
-      let deadline = timers.earliestDeadline
-      guard isAwaited || deadline != nil else {
+      guard isAwaited || timers.count > 0 else {
         panic("deadlock: every task waits, and there is no timer or device left that could wake one")
       }
       needletail_idle(deadline.map(timeStamp(at:)) ?? 0, seen)

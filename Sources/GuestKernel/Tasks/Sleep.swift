@@ -3,8 +3,15 @@
 
   /// A task that sleeps.
   final class Sleeper: TimerWaiter {
+    let deadline: UInt64
+    var sequence: UInt64 = 0
+    var position = -1
     var continuation: UnsafeContinuation<Void, Never>?
     var isCancelled = false
+
+    init(deadline: UInt64) {
+      self.deadline = deadline
+    }
 
     /// Ends the sleep early.
     func cancel() {

@@ -1,15 +1,17 @@
 /// Waiters ordered by deadline: a binary heap whose elements know where they are, so that a cancelled one leaves at once.
-struct TimerQueue<Waiter: TimerWaiter> {
+package struct TimerQueue<Waiter: TimerWaiter> {
   private var waiters: [Waiter] = []
   /// Distinguishes equal deadlines, so that they come out in the order in which they went in.
   private var nextSequence: UInt64 = 0
 
+  package init() {}
+
   /// The earliest deadline, in nanoseconds of the machine's clock.
-  var earliestDeadline: UInt64? { waiters.first?.deadline }
+  package var earliestDeadline: UInt64? { waiters.first?.deadline }
 
   var count: Int { waiters.count }
 
-  mutating func insert(_ waiter: Waiter) {
+  package mutating func insert(_ waiter: Waiter) {
     waiter.sequence = nextSequence
     nextSequence += 1
     waiter.position = waiters.count
@@ -18,14 +20,14 @@ struct TimerQueue<Waiter: TimerWaiter> {
   }
 
   /// Removes and returns the earliest waiter if its deadline is not after `now`.
-  mutating func removeFirst(dueAt now: UInt64) -> Waiter? {
+  package mutating func removeFirst(dueAt now: UInt64) -> Waiter? {
     guard let waiter = waiters.first, waiter.deadline <= now else { return nil }
     remove(waiter)
     return waiter
   }
 
   /// Removes a waiter that is in the queue.
-  mutating func remove(_ waiter: Waiter) {
+  package mutating func remove(_ waiter: Waiter) {
     let position = waiter.position
     let moved = waiters.removeLast()
     waiter.position = -1
@@ -67,19 +69,18 @@ struct TimerQueue<Waiter: TimerWaiter> {
   }
 }
 
-/// What waits in a `TimerQueue`.
-class TimerWaiter {
-  /// When it is due, in nanoseconds of the machine's clock.
-  let deadline: UInt64
-  fileprivate var sequence: UInt64 = 0
+/// What waits in a `TimerQueue`, which keeps two things in it.
+package protocol TimerWaiter: AnyObject {
+  /// When it is due, in nanoseconds of the machine's clock. It does not change.
+  var deadline: UInt64 { get }
+  /// Of the queue's own use; at first 0.
+  var sequence: UInt64 { get set }
   /// Its index in the queue; -1 when it is not in one.
-  fileprivate(set) var position = -1
+  var position: Int { get set }
+}
 
-  init(deadline: UInt64) {
-    self.deadline = deadline
-  }
-
-  fileprivate func isBefore(_ other: TimerWaiter) -> Bool {
+extension TimerWaiter {
+  fileprivate func isBefore(_ other: some TimerWaiter) -> Bool {
     (deadline, sequence) < (other.deadline, other.sequence)
   }
 }

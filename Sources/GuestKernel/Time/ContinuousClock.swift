@@ -67,18 +67,6 @@
     }
   }
 
-  extension Duration {
-    /// This duration in nanoseconds, as far as they fit.
-    var nanoseconds: Int64 {
-      let (seconds, attoseconds) = components
-      let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-      guard !overflow else { return seconds < 0 ? .min : .max }
-      let (total, overflowed) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-      guard !overflowed else { return seconds < 0 ? .min : .max }
-      return total
-    }
-  }
-
   extension UInt64 {
     fileprivate func addingSaturated(_ other: UInt64) -> UInt64 {
       let (sum, overflow) = addingReportingOverflow(other)

@@ -4,21 +4,27 @@ import MachineABI
 ///
 /// Everything that the driver must be able to rely on (which descriptors are free, which chains are in flight and how much
 /// the device may write to them) is kept beside the rings, in memory that the device is never told of.
-struct DriverQueue: ~Copyable {
+package struct DriverQueue: ~Copyable {
   /// A piece of memory in a request.
-  struct Segment {
-    var address: UInt64
-    var byteCount: UInt32
+  package struct Segment {
+    package var address: UInt64
+    package var byteCount: UInt32
     /// For the device to write, not to read.
-    var isWritable: Bool
+    package var isWritable: Bool
+
+    package init(address: UInt64, byteCount: UInt32, isWritable: Bool) {
+      self.address = address
+      self.byteCount = byteCount
+      self.isWritable = isWritable
+    }
   }
 
   /// A request that the device is done with.
-  struct Completion: Equatable {
+  package struct Completion: Equatable {
     /// What `add` returned for it.
-    let head: UInt16
+    package let head: UInt16
     /// How many bytes the device says to have written; not more than it was given to write.
-    let written: UInt32
+    package let written: UInt32
   }
 
   private struct Record {
@@ -30,30 +36,38 @@ struct DriverQueue: ~Copyable {
     var writable: UInt32
   }
 
+  /// Which of its device's queues this is (virtio-1.2 §2.6).
+  let index: UInt32
   /// Descriptors; a power of two.
-  let size: UInt16
+  package let size: UInt16
   /// VIRTIO_F_EVENT_IDX was agreed on: both sides say by index when they want to hear of the other (virtio-1.2 §2.7.10).
   private let usesEventIndex: Bool
+  /// Frees the two below.
+  private let memory: QueueMemory
   /// The descriptor table, the driver area and the device area, one behind the other.
   private let rings: UnsafeMutableRawPointer
   private let driverOffset: Int
   private let deviceOffset: Int
   private let records: UnsafeMutablePointer<Record>
   private var firstFree: UInt16 = 0
-  private(set) var freeCount: UInt16
+  package private(set) var freeCount: UInt16
   /// Chains that the device has.
-  private(set) var inFlightCount: UInt16 = 0
+  package private(set) var inFlightCount: UInt16 = 0
   /// How often a chain was made available, and how often one was taken back; modulo 2^16, as the rings have it.
   private var availableIndex: UInt16 = 0
   private var usedIndex: UInt16 = 0
   /// `availableIndex` when the device was last told, or did not want to be.
   private var announcedIndex: UInt16 = 0
+  /// An interrupt was asked for and may have come since.
+  private(set) var expectsInterrupt = false
 
   /// - Parameters:
+  ///   - index: which of its device's queues it is.
   ///   - size: a power of two up to 32768.
   ///   - usesEventIndex: VIRTIO_F_EVENT_IDX was agreed on.
-  init(size: UInt16, usesEventIndex: Bool) {
+  package init(index: UInt32 = 0, size: UInt16, usesEventIndex: Bool) {
     precondition(size > 0 && size <= UInt16(VIRTQ_MAX_SIZE) && size & (size - 1) == 0, "queue size")
+    self.index = index
     self.size = size
     self.usesEventIndex = usesEventIndex
     freeCount = size
@@ -66,17 +80,12 @@ struct DriverQueue: ~Copyable {
     rings = .allocate(byteCount: byteCount, alignment: pageSize)
     rings.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
     records = .allocate(capacity: count)
+    memory = QueueMemory(rings, records)
     for index in 0..<count {
       (records + index).initialize(to: Record(next: UInt16(index + 1), chainLength: 0, writable: 0))
     }
     // Behind what was used already: no interrupt until `requestInterrupt` asks for one.
     if usesEventIndex { virtq_store16(usedEvent, .max) } else { suppressInterrupts() }
-  }
-
-  /// Only for a queue that no device uses any more.
-  deinit {
-    rings.deallocate()
-    records.deallocate()
   }
 
   // MARK: Where it is (virtio-1.2 §4.2.2: QueueDesc, QueueDriver, QueueDevice)
@@ -102,7 +111,7 @@ struct DriverQueue: ~Copyable {
   /// - Parameter segments: those that the device reads first, then those that it writes; at most 2^32 - 1 bytes of them.
   /// - Returns: the number by which the request is known until it is completed; nil when there are not enough free
   ///   descriptors.
-  mutating func add(_ segments: Span<Segment>) -> UInt16? {
+  package mutating func add(_ segments: Span<Segment>) -> UInt16? {
     precondition(!segments.isEmpty && segments.count <= Int(size), "request of no size that the queue has")
     guard segments.count <= Int(freeCount) else { return nil }
     let head = firstFree
@@ -145,7 +154,7 @@ struct DriverQueue: ~Copyable {
   ///
   /// - Throws: when the device says what cannot be. The queue must not be used any more then: what the device may still do
   ///   to memory is unknown.
-  mutating func takeCompletion() throws(QueueFault) -> Completion? {
+  package mutating func takeCompletion() throws(QueueFault) -> Completion? {
     let device = rings + deviceOffset
     let index = virtq_load_acquire16(device + Int(VIRTQ_RING_INDEX))
     guard index != usedIndex else { return nil }
@@ -181,7 +190,8 @@ struct DriverQueue: ~Copyable {
   /// Asks for an interrupt at the next completion.
   ///
   /// - Returns: false when there is a completion already, for which no interrupt may come.
-  mutating func requestInterrupt() -> Bool {
+  package mutating func requestInterrupt() -> Bool {
+    expectsInterrupt = true
     if usesEventIndex {
       virtq_store16(usedEvent, usedIndex)
     } else {
@@ -193,7 +203,25 @@ struct DriverQueue: ~Copyable {
 
   /// Asks for no more interrupts. An event index is left behind by the next completion, which does the same.
   mutating func suppressInterrupts() {
+    expectsInterrupt = false
     guard !usesEventIndex else { return }
     virtq_store16(rings + driverOffset + Int(VIRTQ_RING_FLAGS), UInt16(VIRTQ_AVAIL_F_NO_INTERRUPT))
+  }
+}
+
+/// The memory of a queue, freed when no device uses it any more. An object of its own, because another module of an image
+/// cannot see how a noncopyable value ends.
+private final class QueueMemory {
+  private let rings: UnsafeMutableRawPointer
+  private let records: UnsafeMutableRawPointer
+
+  init(_ rings: UnsafeMutableRawPointer, _ records: UnsafeMutableRawPointer) {
+    self.rings = rings
+    self.records = records
+  }
+
+  deinit {
+    rings.deallocate()
+    records.deallocate()
   }
 }

@@ -1,16 +1,13 @@
 import MachineABI
 
 /// As many descriptors as fit into one page with their rings.
-let preferredQueueSize: UInt16 = 128
+package let preferredQueueSize: UInt16 = 128
 
 /// A driver that works with one queue of its device.
 class QueueDriver<Page: RegisterPage>: DeviceDriver {
   let registers: VirtioRegisters<Page>
   let features: UInt64
-  private let queueIndex: UInt32
   final var queue: DriverQueue
-  /// An interrupt was asked for and may have come since.
-  private final var expectsInterrupt = false
 
   /// - Parameters:
   ///   - registers: the device's, with features agreed on.
@@ -20,8 +17,8 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
   init(registers: VirtioRegisters<Page>, features: UInt64, queueIndex: UInt32 = 0, queueSize: UInt16) {
     self.registers = registers
     self.features = features
-    self.queueIndex = queueIndex
-    queue = DriverQueue(size: queueSize, usesEventIndex: features & feature(VIRTIO_F_EVENT_IDX) != 0)
+    queue = DriverQueue(
+      index: queueIndex, size: queueSize, usesEventIndex: features & feature(VIRTIO_F_EVENT_IDX) != 0)
     super.init(device: registers.device)
   }
 
@@ -44,13 +41,13 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
       // What completions have made room for.
       announce()
     } catch {
-      stopMachine(error.words(device: device.name))
+      stopMachine(error, device)
     }
   }
 
   /// Tells the device of new requests.
   final func announce() {
-    if queue.takeAnnouncement() { registers.notify(queue: queueIndex) }
+    registers.announce(&queue)
   }
 
   /// Takes note of everything that the device has completed.
@@ -58,11 +55,7 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
     while let completion = try queue.takeCompletion() {
       completed(completion)
     }
-    guard expectsInterrupt else { return }
-    expectsInterrupt = false
-    queue.suppressInterrupts()
-    // Also when something was completed: the device may have broken right behind it, and tells once.
-    if registers.needsReset { throw .needsReset }
+    try registers.endWait(&queue)
   }
 
   override final func prepareToIdle() -> Idleness {
@@ -70,13 +63,13 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
     // level that keeps the machine awake. What it told of is in the ring, which is looked at behind this.
     registers.acknowledgeInterrupts()
     guard isAwaited else { return .nobodyWaits }
-    expectsInterrupt = true
     return queue.requestInterrupt() ? .awaitsInterrupt : .hasWork
   }
 }
 
 /// Ends the machine because a device does what no device may do.
-private func stopMachine(_ words: String) -> Never {
+package func stopMachine(_ fault: QueueFault, _ device: DeviceRecord) -> Never {
+  let words = fault.words(device: device.name)
   #if hasFeature(Embedded)
     panic(words)
   #else

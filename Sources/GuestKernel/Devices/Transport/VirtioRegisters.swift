@@ -5,9 +5,14 @@ import MachineABI
 /// Register writes leave the guest, at the price of many requests; so a device that says that it is reset is not reset
 /// again, selectors that are 0 already are not written, and what needs no answer is posted: three writes leave the guest
 /// for a device of one queue.
-struct VirtioRegisters<Page: RegisterPage> {
-  let page: Page
-  let device: DeviceRecord
+package struct VirtioRegisters<Page: RegisterPage> {
+  package let page: Page
+  package let device: DeviceRecord
+
+  package init(page: Page, device: DeviceRecord) {
+    self.page = page
+    self.device = device
+  }
 
   /// How often to look whether a reset has ended. Each look leaves the guest on monitors that do not keep the page current.
   private static var resetPatience: Int { 10_000 }
@@ -19,6 +24,14 @@ struct VirtioRegisters<Page: RegisterPage> {
   /// - Parameter wanted: features that the driver makes use of; VERSION_1 need not be among them.
   /// - Returns: those of them that the device offers.
   func negotiate(wanted: UInt64) throws(DeviceError) -> UInt64 {
+    try negotiate(choosing: { offered in offered & wanted })
+  }
+
+  /// Steps 1 to 6, where what a driver makes use of depends on what else there is.
+  ///
+  /// - Parameter choose: given what the device offers, those of it that the driver makes use of.
+  /// - Returns: what was chosen.
+  package func negotiate(choosing choose: (UInt64) -> UInt64) throws(DeviceError) -> UInt64 {
     guard load(VIRTIO_MMIO_MAGIC_VALUE) == UInt32(VIRTIO_MMIO_MAGIC),
       load(VIRTIO_MMIO_VERSION) == UInt32(VIRTIO_MMIO_VERSION_2), load(VIRTIO_MMIO_DEVICE_ID) == device.kind
     else { throw DeviceError(device: device.name, reason: .notVirtio) }
@@ -38,7 +51,7 @@ struct VirtioRegisters<Page: RegisterPage> {
     guard offered & feature(VIRTIO_F_VERSION_1) != 0 else {
       throw refusal(.lacksFeature(UInt32(VIRTIO_F_VERSION_1)))
     }
-    let accepted = offered & (wanted | feature(VIRTIO_F_VERSION_1))
+    let accepted = offered & choose(offered) | feature(VIRTIO_F_VERSION_1)
     post(0, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
     post(UInt32(truncatingIfNeeded: accepted), VIRTIO_MMIO_DRIVER_FEATURES)
     post(1, VIRTIO_MMIO_DRIVER_FEATURES_SEL)
@@ -51,7 +64,7 @@ struct VirtioRegisters<Page: RegisterPage> {
   /// Step 7, for one queue: selects it and finds its size.
   ///
   /// - Returns: the greatest power of two that is neither more than `wanted` nor more than the device has.
-  func sizeOfQueue(_ index: UInt32, wanted: UInt16) throws(DeviceError) -> UInt16 {
+  package func sizeOfQueue(_ index: UInt32, wanted: UInt16) throws(DeviceError) -> UInt16 {
     if index != 0 || !device.isReset { store(index, VIRTIO_MMIO_QUEUE_SEL) }
     let most = min(load(VIRTIO_MMIO_QUEUE_NUM_MAX), UInt32(wanted))
     guard most > 0, load(VIRTIO_MMIO_QUEUE_READY) == 0 else { throw refusal(.lacksQueue(index)) }
@@ -59,7 +72,7 @@ struct VirtioRegisters<Page: RegisterPage> {
   }
 
   /// Step 7: lets the device use the queue that `sizeOfQueue` selected.
-  func enable(_ queue: borrowing DriverQueue) {
+  package func enable(_ queue: borrowing DriverQueue) {
     post(UInt32(queue.size), VIRTIO_MMIO_QUEUE_NUM)
     post(queue.descriptorArea, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH)
     post(queue.driverArea, VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH)
@@ -68,7 +81,7 @@ struct VirtioRegisters<Page: RegisterPage> {
   }
 
   /// Step 8: the device is in use from here on.
-  func start() {
+  package func start() {
     store(
       UInt32(
         VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK),
@@ -76,7 +89,7 @@ struct VirtioRegisters<Page: RegisterPage> {
   }
 
   /// Gives the device up, as a driver does that cannot use it (virtio-1.2 §2.1), and says why.
-  func refusal(_ reason: DeviceError.Reason) -> DeviceError {
+  package func refusal(_ reason: DeviceError.Reason) -> DeviceError {
     store(load(VIRTIO_MMIO_STATUS) | UInt32(VIRTIO_STATUS_FAILED), VIRTIO_MMIO_STATUS)
     return DeviceError(device: device.name, reason: reason)
   }
@@ -89,23 +102,31 @@ struct VirtioRegisters<Page: RegisterPage> {
 
   // MARK: In use
 
-  /// Tells the device that a queue has new buffers (virtio-1.2 §4.2.3.3).
-  func notify(queue: UInt32) {
-    store(queue, VIRTIO_MMIO_QUEUE_NOTIFY)
+  /// Tells the device of what a queue has that is new, unless it does not want to know (virtio-1.2 §4.2.3.3).
+  package func announce(_ queue: inout DriverQueue) {
+    if queue.takeAnnouncement() { store(queue.index, VIRTIO_MMIO_QUEUE_NOTIFY) }
+  }
+
+  /// Ends the wait for an interrupt, if there was one: what it would tell of has been looked at.
+  package func endWait(_ queue: inout DriverQueue) throws(QueueFault) {
+    guard queue.expectsInterrupt else { return }
+    queue.suppressInterrupts()
+    // Also when something was completed: the device may have broken right behind it, and tells once.
+    if needsReset { throw .needsReset }
   }
 
   /// Whether the device has given up (virtio-1.2 §2.1.2).
   var needsReset: Bool { load(VIRTIO_MMIO_STATUS) & UInt32(VIRTIO_STATUS_DEVICE_NEEDS_RESET) != 0 }
 
   /// Takes note of interrupts, which a device that sends no messages otherwise goes on to raise (virtio-1.2 §4.2.3.4).
-  func acknowledgeInterrupts() {
+  package func acknowledgeInterrupts() {
     guard !device.sendsMessages else { return }
     let causes = load(VIRTIO_MMIO_INTERRUPT_STATUS)
     if causes != 0 { store(causes, VIRTIO_MMIO_INTERRUPT_ACK) }
   }
 
   /// Reads the configuration space, again if it has changed meanwhile (virtio-1.2 §2.5.1): `read` sees one state of it.
-  func readConfiguration<Result>(_ read: (ConfigurationSpace<Page>) -> Result) throws(DeviceError) -> Result {
+  package func readConfiguration<Result>(_ read: (ConfigurationSpace<Page>) -> Result) throws(DeviceError) -> Result {
     // A device that changes it all the time is not one to wait for.
     for _ in 0..<100 {
       let generation = load(VIRTIO_MMIO_CONFIG_GENERATION)
@@ -125,11 +146,15 @@ struct VirtioRegisters<Page: RegisterPage> {
 }
 
 /// A device's configuration space: little-endian fields at offsets that the device's kind defines (virtio-1.2 §2.5, §4.2.2.2).
-struct ConfigurationSpace<Page: RegisterPage> {
+package struct ConfigurationSpace<Page: RegisterPage> {
   let page: Page
 
-  func load8(_ offset: Int) -> UInt8 { page.load8(Int(VIRTIO_MMIO_CONFIG) + offset) }
-  func load16(_ offset: Int) -> UInt16 { page.load16(Int(VIRTIO_MMIO_CONFIG) + offset) }
+  package init(page: Page) {
+    self.page = page
+  }
+
+  package func load8(_ offset: Int) -> UInt8 { page.load8(Int(VIRTIO_MMIO_CONFIG) + offset) }
+  package func load16(_ offset: Int) -> UInt16 { page.load16(Int(VIRTIO_MMIO_CONFIG) + offset) }
   func load32(_ offset: Int) -> UInt32 { page.load32(Int(VIRTIO_MMIO_CONFIG) + offset) }
   /// In two accesses, as the specification has 64-bit fields read.
   func load64(_ offset: Int) -> UInt64 { UInt64(load32(offset)) | UInt64(load32(offset + 4)) << 32 }
