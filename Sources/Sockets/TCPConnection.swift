@@ -1,0 +1,168 @@
+import GuestKernel
+import Network
+
+/// A TCP connection: a stream of bytes in each direction.
+///
+/// One task may read while another writes. What is read is there or is waited for; what is written goes into the
+/// connection's buffer, and a writer waits while that is full, so that it is no faster than the peer.
+///
+/// ```swift
+/// let connection = try await TCPConnection.connect(to: "example.org", port: 80)
+/// try await connection.write("GET / HTTP/1.0\r\n\r\n")
+/// while case let bytes = try await connection.read(upTo: 4096), !bytes.isEmpty { ... }
+/// ```
+public final class TCPConnection: Sendable {
+  // Invariant: used with the interface's lock held; in an image there is one thread.
+  private nonisolated(unsafe) let client: ConnectionClient
+
+  init(_ client: ConnectionClient) {
+    self.client = client
+  }
+
+  deinit { client.close() }
+
+  // MARK: Beginning
+
+  /// Connects to a host, whose addresses are tried one after the other.
+  ///
+  /// - Parameters:
+  ///   - host: a name, or an address as text.
+  ///   - timeout: for all of it; nil: as long as the stack tries, which is minutes.
+  ///   - network: nil: the only one.
+  public static nonisolated(nonsending) func connect(
+    to host: String, port: UInt16, timeout: Duration? = nil, on network: Network? = nil
+  ) async throws(NetworkError) -> TCPConnection {
+    let network = try await Network.given(network)
+    let deadline = network.interface.deadline(in: timeout)
+    let addresses = try await network.resolve(host, until: deadline)
+    var failure = NetworkError(.resolve, host, .nameNotFound)
+    for address in addresses {
+      do throws(NetworkError) {
+        return try await connect(to: SocketAddress(address, port: port), until: deadline, on: network)
+      } catch {
+        failure = error
+        if error.reason == .cancelled { break }
+      }
+    }
+    throw failure
+  }
+
+  /// Connects to an address.
+  ///
+  /// - Parameters:
+  ///   - timeout: nil: as long as the stack tries, which is minutes.
+  ///   - network: nil: the only one.
+  public static nonisolated(nonsending) func connect(
+    to address: SocketAddress, timeout: Duration? = nil, on network: Network? = nil
+  ) async throws(NetworkError) -> TCPConnection {
+    let network = try await Network.given(network)
+    return try await connect(to: address, until: network.interface.deadline(in: timeout), on: network)
+  }
+
+  private static nonisolated(nonsending) func connect(
+    to address: SocketAddress, until deadline: UInt64?, on network: Network
+  ) async throws(NetworkError) -> TCPConnection {
+    let client = try ConnectionClient.connect(to: address, on: network.interface)
+    let connection = TCPConnection(client)
+    do throws(NetworkError) {
+      while try client.look(.connect, { $0.isConnecting }) {
+        try await client.pause(.connect, for: .output, until: deadline)
+      }
+    } catch {
+      client.abort()
+      throw error
+    }
+    return connection
+  }
+
+  // MARK: Both ends
+
+  /// This end.
+  public var local: SocketAddress { client.socket.local }
+  /// The other end.
+  public var remote: SocketAddress { client.socket.remote }
+
+  // MARK: Reading
+
+  /// How long a read waits; nil: as long as it takes. A read that has timed out has taken nothing.
+  public var readTimeout: Duration? {
+    get { client.synchronized { $0.readTimeout } }
+    set { client.synchronized { $0.readTimeout = newValue } }
+  }
+
+  /// Waits for bytes.
+  ///
+  /// - Parameter buffer: is filled from its start, as far as there are bytes; not empty.
+  /// - Returns: how many; 0: the peer has finished writing, and all of it was read.
+  public nonisolated(nonsending) func read(into buffer: inout MutableRawSpan) async throws(NetworkError) -> Int {
+    var deadline: UInt64?
+    while true {
+      if let count = try client.read(into: &buffer) { return count }
+      deadline = deadline ?? client.readDeadline
+      try await client.pause(.read, for: .input, until: deadline)
+    }
+  }
+
+  /// Waits for bytes.
+  ///
+  /// - Parameter limit: the most that are wanted, at least 1.
+  /// - Returns: what there is; empty: the peer has finished writing, and all of it was read.
+  public nonisolated(nonsending) func read(upTo limit: Int) async throws(NetworkError) -> [UInt8] {
+    var deadline: UInt64?
+    while true {
+      if let bytes = try client.read(upTo: limit) { return bytes }
+      deadline = deadline ?? client.readDeadline
+      try await client.pause(.read, for: .input, until: deadline)
+    }
+  }
+
+  // MARK: Writing
+
+  /// How long a write waits for room; nil: as long as it takes. Of what was to be written when it times out any part may
+  /// have been.
+  public var writeTimeout: Duration? {
+    get { client.synchronized { $0.writeTimeout } }
+    set { client.synchronized { $0.writeTimeout = newValue } }
+  }
+
+  /// Writes bytes; returns when all of them are in the connection's buffer, which is not to say that the peer has them.
+  public nonisolated(nonsending) func write(_ bytes: RawSpan) async throws(NetworkError) {
+    var written = try client.write(bytes)
+    guard written < bytes.byteCount else { return }
+    let deadline = client.writeDeadline
+    while written < bytes.byteCount {
+      try await client.pause(.write, for: .output, until: deadline)
+      written += try client.write(bytes.extracting(written..<bytes.byteCount))
+    }
+  }
+
+  /// Writes an array; see `write(_:)`.
+  public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws(NetworkError) {
+    try await write(bytes.span.bytes)
+  }
+
+  /// Writes a text in UTF-8; see `write(_:)`.
+  public nonisolated(nonsending) func write(_ text: String) async throws(NetworkError) {
+    var text = text
+    text.makeContiguousUTF8()
+    try await write(text.utf8.span.bytes)
+  }
+
+  /// Tells the peer that no more comes, behind all that was written; what it writes can still be read.
+  public func finishWriting() throws(NetworkError) {
+    try client.finishWriting()
+  }
+
+  // MARK: Ending
+
+  /// Ends the connection in both directions. What was written still goes to the peer; what it sends is not read any more.
+  /// A connection that nobody refers to any more closes by itself.
+  public func close() {
+    client.close()
+  }
+
+  /// Ends the connection at once: what the peer has not got is lost, and it is told so.
+  public func abort() {
+    client.abort()
+  }
+}
