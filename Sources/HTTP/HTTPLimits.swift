@@ -1,0 +1,45 @@
+/// What a server or a client puts up with. Every limit stops somebody who costs the other side more than himself.
+public struct HTTPLimits: Sendable {
+  /// Of a request line or a status line, in bytes without its end. Stops: a target that fills the memory. RFC 9112, 3, wants
+  /// 8000 at least.
+  public var startLineByteCount = 8192
+  /// Of all header fields together, and of all trailer fields, in bytes without line ends. Stops: the same with fields.
+  public var fieldsByteCount = 16 << 10
+  /// How many header fields, and how many trailer fields. Stops: many small ones, whose bookkeeping is larger than they are.
+  public var fieldCount = 100
+  /// How many empty lines may come before a request line; RFC 9112, 2.2, asks for one. Stops: a request that never begins.
+  public var emptyLineCount = 2
+  /// Of a body, in bytes. Stops: an upload without an end.
+  public var bodyByteCount = 64 << 20
+  /// Of all chunk extensions of one message, in bytes. Stops: bodies that are mostly extensions, which are work for nothing
+  /// (CVE-2023-39326).
+  public var chunkExtensionByteCount = 4096
+  /// How much of a body that nobody reads is taken in for the sake of the next request; beyond that the connection is closed.
+  /// Stops: uploads that were refused and come all the same.
+  public var discardedByteCount = 64 << 10
+  /// How many requests of one connection are answered in a row before other tasks have a turn. Stops: a client that
+  /// pipelines without an end, and has the processor for itself.
+  public var pipelinedRequestCount = 16
+  /// How many connections a server serves at once; one more is answered with 503. Stops: connections that fill the memory.
+  public var connectionCount = 12_000
+
+  /// How long a connection may wait for the next request. Stops: connections that are open for nothing.
+  public var idleTimeout = Duration.seconds(75)
+  /// How long a request's head may take from its first byte on. Stops: "slowloris", a byte every other second.
+  public var headTimeout = Duration.seconds(10)
+  /// How long the other side may take to send a body, besides a second for every `bodyBytesPerSecond` of it. The time in
+  /// which nobody asks for the body does not count. Stops: slowloris with bodies.
+  public var bodyTimeout = Duration.seconds(20)
+  /// See `bodyTimeout`; above 0.
+  public var bodyBytesPerSecond = 512
+  /// How long the other side may take to make room for more of what it is sent. Stops: a client that asks for much and reads
+  /// nothing.
+  public var writeTimeout = Duration.seconds(30)
+  /// How long, and for how many bytes, the server goes on listening after the last answer of a connection, so that the client
+  /// reads it before it learns that nobody reads what it sends (RFC 9112, 9.6). Stops: clients that go on all the same.
+  public var lingerTimeout = Duration.seconds(2)
+  /// See `lingerTimeout`.
+  public var lingerByteCount = 256 << 10
+
+  public init() {}
+}

@@ -1,0 +1,114 @@
+/// Takes the chunks off a body (RFC 9112, 7.1), however the bytes are split.
+struct ChunkedDecoder: ~Copyable {
+  /// The trailer fields, once the body is complete.
+  private(set) var trailers = HTTPFields()
+
+  private var state = State.size
+  private var trailerParser: FieldParser
+  /// How much more of the body there may be.
+  private var bodyRoom: Int
+  private var extensionRoom: Int
+  /// What is left of the present chunk, and while its size is read, that.
+  private var chunkByteCount = 0
+  private var digitCount = 0
+
+  private enum State {
+    /// In a chunk's size.
+    case size
+    /// Behind it, where whitespace and extensions may be.
+    case sizeExtension
+    /// In front of the line feed after the size.
+    case sizeEnd
+    case data
+    /// In front of the CR or of the LF behind the data.
+    case dataEnd, dataLineFeed
+    case trailers
+    case complete
+  }
+
+  init(_ limits: HTTPLimits) {
+    trailerParser = FieldParser(byteLimit: limits.fieldsByteCount, countLimit: limits.fieldCount)
+    bodyRoom = limits.bodyByteCount
+    extensionRoom = limits.chunkExtensionByteCount
+  }
+
+  var isComplete: Bool { if case .complete = state { true } else { false } }
+
+  /// Takes what belongs to the body from `position` on, and moves that, up to the end of a piece of content.
+  ///
+  /// - Returns: Where in the input the piece is, never empty; nil if the body is complete, or if more input is needed.
+  mutating func next(_ input: Span<UInt8>, _ position: inout Int) throws(HTTPFault) -> Range<Int>? {
+    while position < input.count {
+      switch state {
+      case .size: try takeSize(input[position])
+      case .sizeExtension: try takeExtension(input[position])
+      case .sizeEnd:
+        guard input[position] == ASCII.lineFeed else { throw .badChunk }
+        try beginChunk()
+      case .data:
+        let start = position
+        let byteCount = min(chunkByteCount, input.count - start)
+        position += byteCount
+        chunkByteCount -= byteCount
+        if chunkByteCount == 0 { state = .dataEnd }
+        return start..<position
+      case .dataEnd:
+        guard input[position] == ASCII.carriageReturn else { throw .badChunk }
+        state = .dataLineFeed
+      case .dataLineFeed:
+        guard input[position] == ASCII.lineFeed else { throw .badChunk }
+        state = .size
+      case .trailers:
+        if try trailerParser.parse(input, &position, into: &trailers) { state = .complete }
+        return nil
+      case .complete: return nil
+      }
+      position += 1
+    }
+    return nil
+  }
+
+  private mutating func takeSize(_ byte: UInt8) throws(HTTPFault) {
+    if let digit = byte.hexadecimalValue {
+      // More digits than a size below 2^60 has are leading zeros, or too many.
+      guard digitCount < 15 else { throw .badChunk }
+      digitCount += 1
+      chunkByteCount = chunkByteCount << 4 | Int(digit)
+    } else {
+      guard digitCount > 0 else { throw .badChunk }
+      state = .sizeExtension
+      try takeExtension(byte)
+    }
+  }
+
+  /// Chunk extensions are ignored (RFC 9112, 7.1.1). A lone line feed in one is where parsers have differed.
+  private mutating func takeExtension(_ byte: UInt8) throws(HTTPFault) {
+    if byte == ASCII.carriageReturn {
+      state = .sizeEnd
+      return
+    }
+    guard byte.isFieldCharacter else { throw .badChunk }
+    // The first thing behind the whitespace is a semicolon.
+    if !isInExtension, !byte.isSpaceOrTab {
+      guard byte == ASCII.semicolon else { throw .badChunk }
+      isInExtension = true
+    }
+    guard extensionRoom > 0 else { throw .chunkExtensionsTooLong }
+    extensionRoom -= 1
+  }
+
+  private var isInExtension = false
+
+  private mutating func beginChunk() throws(HTTPFault) {
+    isInExtension = false
+    digitCount = 0
+    if chunkByteCount == 0 {
+      trailerParser.begin(trailers)
+      state = .trailers
+    } else {
+      guard chunkByteCount <= bodyRoom else { throw .bodyTooLarge }
+      bodyRoom -= chunkByteCount
+      state = .data
+    }
+  }
+}

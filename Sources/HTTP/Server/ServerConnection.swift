@@ -1,0 +1,226 @@
+import GuestKernel
+
+/// Serves one connection: one request after the other, until there are no more or something is wrong.
+struct ServerConnection: ~Copyable {
+  private let server: HTTPServer
+  private let limits: HTTPLimits
+  private let channel: ByteChannel
+  private var request: HTTPRequest
+  private var response: HTTPResponse
+  /// How many requests were answered since the connection last had to wait for one.
+  private var answeredInARow = 0
+
+  init(_ channel: ByteChannel, _ server: HTTPServer) {
+    self.server = server
+    self.channel = channel
+    limits = server.limits
+    request = HTTPRequest(channel, server)
+    response = HTTPResponse(channel)
+  }
+
+  /// How a connection comes to its end.
+  private enum Ending {
+    /// The other side has closed, or has nothing to read.
+    case close
+    /// The other side is to have read the answer, and may still be sending.
+    case linger
+    /// The other side must see that something is missing.
+    case abort
+  }
+
+  nonisolated(nonsending) mutating func serve() async {
+    let ending = await serveRequests()
+    switch ending {
+    case .close: channel.close()
+    case .linger:
+      await linger()
+      channel.close()
+    case .abort: channel.abort()
+    }
+  }
+
+  /// Answers a connection that is one too many, and has no more time for it.
+  nonisolated(nonsending) mutating func turnAway() async {
+    server.statistics.turnedAway.increment()
+    channel.setTimeouts(read: limits.lingerTimeout, write: limits.lingerTimeout)
+    _ = await refuse(.serviceUnavailable, "there are too many connections")
+    channel.close()
+  }
+
+  private nonisolated(nonsending) mutating func serveRequests() async -> Ending {
+    do throws(HTTPError) {
+      while try await receiveHead() {
+        try beginRequest()
+        await letOthersRun()
+        if let ending = try await answer() { return ending }
+      }
+      try await response.flush()
+      return .close
+    } catch {
+      return await end(after: error)
+    }
+  }
+
+  // MARK: Receiving
+
+  /// Waits for the head of a request. What was answered before is written out first, as soon as there is need to wait.
+  ///
+  /// - Returns: false if there will be no further request.
+  private nonisolated(nonsending) mutating func receiveHead() async throws(HTTPError) -> Bool {
+    var headBegan: Duration?
+    request.head.reset()
+    response.reset()
+    while true {
+      if try parseHead() { return channel.life.beginRequest() }
+      answeredInARow = 0
+      try await response.flush()
+      var timeout = limits.idleTimeout
+      if request.head.hasBegun {
+        let now = channel.now
+        let began = headBegan ?? now
+        headBegan = began
+        timeout = limits.headTimeout - (now - began)
+        guard timeout > .zero else { throw .timedOut }
+      } else {
+        shrink()
+      }
+      guard try await request.content.fill(timeout: timeout) else {
+        guard !request.head.hasBegun else { throw .fault(.incomplete) }
+        return false
+      }
+    }
+  }
+
+  private mutating func parseHead() throws(HTTPError) -> Bool {
+    guard !request.content.input.isEmpty else { return false }
+    var position = 0
+    do throws(HTTPFault) { try request.head.parse(request.content.input, &position) } catch { throw .fault(error) }
+    request.content.input.removeFirst(position)
+    return request.head.isComplete
+  }
+
+  /// An idle connection keeps no more than it had at first.
+  private mutating func shrink() {
+    request.head.shrink()
+    request.content.shrink()
+    response.shrink()
+  }
+
+  /// Takes the request for what it is, or refuses it.
+  private mutating func beginRequest() throws(HTTPError) {
+    let line = request.head.line!
+    do throws(HTTPFault) {
+      let facts = try HeadFacts(request: line, request.head.fields)
+      request.facts = facts
+      response.begin(isForHead: line.method == .head, version: line.version, closes: !facts.wantsKeepAlive)
+      guard line.method != .other, line.method != .connect else { throw HTTPFault.unsupportedMethod }
+      try request.content.begin(facts.length)
+      channel.owesContinue =
+        facts.expectsContinue && !request.content.isComplete && request.content.input.isEmpty
+    } catch {
+      throw .fault(error)
+    }
+    server.statistics.requests.increment()
+  }
+
+  /// Gives way to other tasks once in a while: input that is already there is no reason to wait.
+  private nonisolated(nonsending) mutating func letOthersRun() async {
+    answeredInARow += 1
+    guard answeredInARow > limits.pipelinedRequestCount else { return }
+    answeredInARow = 0
+    await Task.yield()
+  }
+
+  // MARK: Answering
+
+  /// Lets the handler answer, and makes the connection ready for the next request.
+  ///
+  /// - Returns: how the connection ends, if this was its last request.
+  private nonisolated(nonsending) mutating func answer() async throws(HTTPError) -> Ending? {
+    // The client waits for what was answered before it sends its body.
+    if channel.owesContinue { try await response.flush() }
+    do throws(HTTPError) {
+      try await server.handler(&request, &response)
+      try await response.finish()
+    } catch {
+      guard response.progress == .open else { return .abort }
+      return try await answer(to: error)
+    }
+    guard response.progress == .complete else { return .abort }
+    return try await endRequest()
+  }
+
+  /// Answers for a handler that has thrown.
+  private nonisolated(nonsending) mutating func answer(to error: HTTPError) async throws(HTTPError) -> Ending? {
+    switch error {
+    case .status(let status):
+      response.reset()
+      response.status = status
+      try await response.send()
+      return try await endRequest()
+    case .fault, .timedOut, .disconnected: throw error
+    }
+  }
+
+  private nonisolated(nonsending) mutating func endRequest() async throws(HTTPError) -> Ending? {
+    var isRead = request.content.isComplete
+    if !isRead, !request.content.hasFailed, !response.closes {
+      try await response.flush()
+      isRead = try await request.content.discard(upTo: limits.discardedByteCount)
+    }
+    let goesOn = channel.life.endRequest()
+    if isRead, goesOn, !response.closes { return nil }
+    try await response.flush()
+    return .linger
+  }
+
+  // MARK: Ending
+
+  private nonisolated(nonsending) mutating func end(after error: HTTPError) async -> Ending {
+    switch error {
+    case .disconnected: return .abort
+    case .timedOut:
+      server.statistics.timeouts.increment()
+      // Nobody waits for an answer if nothing was asked.
+      guard request.head.hasBegun else { return .close }
+      return await refuse(.requestTimeout, "the request took too long")
+    case .fault(let fault):
+      server.statistics.faults.increment()
+      return await refuse(fault.status, fault.reason)
+    case .status(let status): return await refuse(status, status.reason)
+    }
+  }
+
+  /// Answers what is no proper request, unless an answer has begun.
+  private nonisolated(nonsending) mutating func refuse(_ status: HTTPStatus, _ reason: StaticString) async -> Ending {
+    guard response.progress == .open else { return .abort }
+    response.begin(isForHead: false, version: .http11, closes: true)
+    response.status = status
+    do throws(HTTPError) {
+      try await response.send("\(status.code) \(status.reason): \(reason)\n")
+      try await response.flush()
+      return .linger
+    } catch {
+      return .abort
+    }
+  }
+
+  /// Reads on for a while, until the other side closes: a connection that is closed with input unread is reset, and the
+  /// answer may be lost with it (RFC 9112, 9.6). It may be lost as well if the machine ends before it is on its way.
+  private nonisolated(nonsending) mutating func linger() async {
+    let start = channel.now
+    var room = limits.lingerByteCount
+    do throws(HTTPError) {
+      try channel.finishWriting()
+      request.content.input.removeAll()
+      while room > 0 {
+        let left = limits.lingerTimeout - (channel.now - start)
+        guard left > .zero, try await request.content.fill(timeout: left) else { return }
+        room -= request.content.input.count
+        request.content.input.removeAll()
+      }
+    } catch {
+      return
+    }
+  }
+}
