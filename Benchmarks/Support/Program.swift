@@ -29,10 +29,16 @@ package final class Program {
 
   /// One run that is told when it was spawned, for the report of `needletail run --report`.
   package func runToldItsSpawnTime(_ streams: Streams) throws(BenchmarkError) -> Run {
+    let (child, start) = try startToldItsSpawnTime(streams)
+    return try finish(child, since: start)
+  }
+
+  /// Starts a run that somebody else waits for and that is told when it was spawned, which is returned too: CLOCK_MONOTONIC, in
+  /// nanoseconds.
+  package func startToldItsSpawnTime(_ streams: Streams) throws(BenchmarkError) -> (child: pid_t, spawned: UInt64) {
     let start = Monotonic.now()
     let environment = CStrings(Self.environment + ["NEEDLETAIL_SPAWN_NS=\(start)"])
-    let child = try spawn(streams, environment)
-    return try finish(child, since: start)
+    return (try spawn(streams, environment), start)
   }
 
   /// Starts a run that somebody else waits for.

@@ -21,7 +21,8 @@ enum FuzzProgram {
   nonisolated(unsafe) static var target: FuzzTarget?
 
   static let targets = [
-    queueTarget, transportTarget, entropyTarget, consoleTarget, blockTarget, driverTarget, inputTarget, storageTarget,
+    queueTarget, transportTarget, entropyTarget, consoleTarget, blockTarget, networkTarget, driverTarget,
+    networkDriverTarget, inputTarget, storageTarget, frameTarget, dhcpTarget, dnsTarget, httpTarget,
   ]
 
   static func main() {

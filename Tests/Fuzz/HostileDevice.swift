@@ -12,7 +12,10 @@ final class HostileDevice: RegisterPage {
   var lies = 0
   var configuration = [UInt8](repeating: 0, count: 64)
   var features: UInt64 = 0
-  private(set) var registers = [UInt32](repeating: 0, count: 64)
+  /// The queue that the functions below are about.
+  var queue = 0
+  /// One set for each queue, of which the first has the device's own as well.
+  private var registers = [[UInt32]](repeating: [UInt32](repeating: 0, count: 64), count: 2)
 
   init(kind: UInt32, _ input: FuzzInput) {
     self.kind = kind
@@ -49,7 +52,7 @@ final class HostileDevice: RegisterPage {
     case VIRTIO_MMIO_DEVICE_FEATURES:
       return UInt32(truncatingIfNeeded: features >> (32 * UInt64(register(VIRTIO_MMIO_DEVICE_FEATURES_SEL) & 1)))
     case VIRTIO_MMIO_QUEUE_NUM_MAX: return queueLimit
-    default: return register(Int32(offset))
+    default: return registers[bank(Int32(offset), selectedQueue)][offset / 4]
     }
   }
 
@@ -57,10 +60,22 @@ final class HostileDevice: RegisterPage {
 
   func store32(_ value: UInt32, at offset: Int) {
     require(offset % 4 == 0 && offset < Int(VIRTIO_MMIO_CONFIG), "a register")
-    registers[offset / 4] = value
+    registers[bank(Int32(offset), selectedQueue)][offset / 4] = value
   }
 
-  func register(_ offset: Int32) -> UInt32 { registers[Int(offset) / 4] }
+  func register(_ offset: Int32) -> UInt32 { registers[bank(offset, queue)][Int(offset) / 4] }
+
+  private var selectedQueue: Int { Int(registers[0][Int(VIRTIO_MMIO_QUEUE_SEL) / 4]) }
+
+  /// Each queue has registers of its own that describe it (virtio-1.2 §4.2.2).
+  private func bank(_ offset: Int32, _ queue: Int) -> Int {
+    switch offset {
+    case VIRTIO_MMIO_QUEUE_NUM, VIRTIO_MMIO_QUEUE_READY,
+      VIRTIO_MMIO_QUEUE_DESC_LOW...VIRTIO_MMIO_QUEUE_DEVICE_HIGH:
+      min(queue, 1)
+    default: 0
+    }
+  }
 
   // MARK: The queue
 

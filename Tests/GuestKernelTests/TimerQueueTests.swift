@@ -6,10 +6,13 @@ import Testing
 @Suite struct TimerQueueTests {
   private final class Waiter: TimerWaiter {
     let number: Int
+    let deadline: UInt64
+    var sequence: UInt64 = 0
+    var position = -1
 
     init(_ number: Int, deadline: UInt64) {
       self.number = number
-      super.init(deadline: deadline)
+      self.deadline = deadline
     }
   }
 

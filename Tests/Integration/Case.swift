@@ -39,6 +39,13 @@ enum Verdict: Error {
   case failed(String)
   /// What is missing here that it needs.
   case skipped(String)
+
+  var text: String {
+    switch self {
+    case .failed(let explanation): explanation
+    case .skipped(let reason): reason
+    }
+  }
 }
 
 /// What the cases are run with.
@@ -48,6 +55,8 @@ struct Session: Sendable {
   let hostedDirectory: String?
   /// QEMU, to boot images without a monitor.
   let emulator: String?
+  /// Who the cases about the network are run against; nil outside of a namespace for them.
+  let networkSubject: NetworkSubject?
 
   init(_ options: Options) {
     monitor = Monitor(
@@ -55,6 +64,7 @@ struct Session: Sendable {
     lane = options.lane
     hostedDirectory = options.hosted
     emulator = options.emulator
+    networkSubject = options.networkSubject
   }
 }
 
@@ -78,6 +88,7 @@ struct Topic: Sendable {
     Topic(name: "random", cases: randomCases()),
     Topic(name: "signals", cases: signalCases()),
     Topic(name: "block", cases: blockCases() + blockAttachmentCases() + blockTroubleCases()),
+    Topic(name: "network", cases: networkAttachmentCases()),
     Topic(name: "console", cases: consoleCases()),
     Topic(name: "entropy", cases: entropyCases()),
     Topic(name: "key-value", cases: keyValueCases()),
@@ -90,5 +101,15 @@ struct Topic: Sendable {
     Topic(name: "commands", cases: commandCases()),
     Topic(name: "hosted", cases: hostedCases()),
     Topic(name: "microvm", cases: microVMCases()),
+    Topic(name: "network-echo", cases: networkEchoCases()),
+    Topic(name: "network-tcp", cases: networkStreamCases()),
+    Topic(name: "network-udp", cases: networkDatagramCases()),
+    Topic(name: "network-impaired", cases: networkImpairedCases()),
+    Topic(name: "network-path", cases: networkPathCases()),
+    Topic(name: "network-scan", cases: networkScanCases()),
+    Topic(name: "network-names", cases: networkNameCases()),
+    Topic(name: "network-http", cases: networkHTTPCases()),
+    Topic(name: "network-passt", cases: networkPasstCases()),
+    Topic(name: "network-trouble", cases: networkTroubleCases()),
   ]
 }

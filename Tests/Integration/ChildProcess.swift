@@ -109,9 +109,26 @@ struct ChildProcess: ~Copyable {
     }
   }
 
+  /// What it has written to standard output and was read.
+  var outputSoFar: String { output.text }
+
+  /// What it has said until now, and whether it has ended: for explaining another's failure.
+  mutating func accountSoFar() -> String {
+    for _ in 0..<16 { try? waitAndRead(readsOutput: true, milliseconds: 10) }
+    return captured().failure("to go on", got: output.isOpen ? "a process that still runs" : "its end").text
+  }
+
+  /// Reads until so many lines of standard error contain `text`.
+  mutating func waitForErrors(_ text: String, count: Int = 1) throws(Verdict) {
+    while errors.text.lines.count(where: { $0.contains(bytesOf: text) }) < count {
+      guard output.isOpen || errors.isOpen else { throw try ended(waitingFor: text) }
+      try readSome()
+    }
+  }
+
   private mutating func ended(waitingFor text: String) throws(Verdict) -> Verdict {
     let run = try finish()
-    return run.failure("standard output with '\(text)'", got: "the end of the process")
+    return run.failure("output with '\(text)'", got: "the end of the process")
   }
 
   /// Writes to its standard input, and takes what it writes meanwhile. It may not have read it all when this returns.

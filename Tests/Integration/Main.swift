@@ -11,7 +11,12 @@ struct Integration {
   }
 
   private static func run(_ arguments: [String]) -> Int32 {
-    if arguments.first == Unprivileged.mode { return Unprivileged.become(arguments: Array(arguments.dropFirst())) }
+    switch arguments.first {
+    case Unprivileged.mode: return Unprivileged.become(arguments: Array(arguments.dropFirst()))
+    case Wire.mode: return Wire.run(arguments: Array(arguments.dropFirst()))
+    case StandIn.mode: return StandIn.run(arguments: Array(arguments.dropFirst()))
+    default: break
+    }
     let options: Options
     do throws(UsageError) {
       options = try Options(arguments: arguments)
@@ -23,11 +28,16 @@ struct Integration {
       Console.say(Options.help)
       return ExitCode.success
     }
+    if options.listsTopics {
+      for topic in Topic.all { Console.say(topic.name) }
+      return ExitCode.success
+    }
     if options.lists {
       for testCase in options.selection { Console.say("\(testCase.name): \(testCase.proves)") }
       return ExitCode.success
     }
-    guard access("/dev/kvm", F_OK) == 0 || !options.selection.contains(where: { $0.needsKVM }) else {
+    let needsKVM = [nil, .guest].contains(options.networkSubject) && options.selection.contains { $0.needsKVM }
+    guard access("/dev/kvm", F_OK) == 0 || !needsKVM else {
       Console.say("integration: /dev/kvm: \(String(cString: strerror(linux_errno()))); no case was run")
       return ExitCode.noKVM
     }

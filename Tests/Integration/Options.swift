@@ -7,20 +7,27 @@ struct Options {
   var hosted: String?
   /// QEMU; nil leaves the cases out that boot images with it.
   var emulator: String?
+  /// Who the cases about the network are run against; nil leaves them out.
+  var networkSubject: NetworkSubject?
   var lists = false
+  var listsTopics = false
   var showsHelp = false
   var selection: [Case] = []
 
   static let help = """
     usage: integration --monitor PATH --images DIR [--lane kvm|hardware] [--hosted DIR] [--qemu PATH]
-                       [--list] [--topic TOPIC]... [CASE...]
+                       [--network guest|hosted|linux] [--list] [--list-topics] [--topic TOPIC]... [CASE...]
 
       --monitor PATH   the `needletail` to test
       --images DIR     where NAME.elf and NAME.stripped.elf are
       --lane LANE      kvm (default): this machine's /dev/kvm; hardware: inside the hardware lane's guest
       --hosted DIR     where the examples built for Linux are
       --qemu PATH      boot images without the monitor too, with this qemu-system-x86_64
+      --network WHO    run the cases about the network too, in network namespaces: against a guest, against the
+                       same program as a process (--hosted), or against a second Linux, to test the cases themselves.
+                       Tests/Network/run makes the namespaces for this program
       --topic TOPIC    run the cases of this topic; may be given more than once
+      --list-topics    print the topics, and run nothing
       --list           print the cases and what each proves, and run none
 
     Runs the selected cases, or all. Exit status: 0 all passed, 1 some failed, 2 usage, 77 there is no /dev/kvm.
@@ -43,7 +50,16 @@ struct Options {
         case "hardware": lane = .hardware
         default: throw UsageError(message: "--lane is '\(name)'; expected kvm or hardware")
         }
+      case "--network":
+        let name = try Self.value(of: argument, &rest)
+        switch name {
+        case "guest": networkSubject = .guest
+        case "hosted": networkSubject = .hosted
+        case "linux": networkSubject = .linux
+        default: throw UsageError(message: "--network is '\(name)'; expected guest, hosted or linux")
+        }
       case "--topic": topics.append(try Self.value(of: argument, &rest))
+      case "--list-topics": listsTopics = true
       case "--list": lists = true
       case "--help", "-h": showsHelp = true
       default:
@@ -53,7 +69,7 @@ struct Options {
     }
     guard !showsHelp else { return }
     selection = try Self.select(topics: topics, names: names)
-    guard !lists else { return }
+    guard !lists, !listsTopics else { return }
     guard !monitor.isEmpty else { throw UsageError(message: "--monitor is missing; see --help") }
     guard !images.isEmpty else { throw UsageError(message: "--images is missing; see --help") }
   }

@@ -2,8 +2,8 @@ import MachineABI
 
 @testable import GuestKernel
 
-/// A virtio-mmio device in this process, with one queue, written from the specification: the registers' behaviour, and the
-/// device's side of the rings with no checks at all, so that tests may break every rule.
+/// A virtio-mmio device in this process, written from the specification: the registers' behaviour, and the device's side of
+/// the rings with no checks at all, so that tests may break every rule.
 final class FakeDevice: RegisterPage {
   struct Chain {
     var head: UInt16
@@ -17,6 +17,9 @@ final class FakeDevice: RegisterPage {
   var features = feature(VIRTIO_F_VERSION_1)
   var acceptsFeatures = true
   var largestQueue: UInt32 = 256
+  var queueCount: UInt32 = 1
+  /// The queue that the functions below are about.
+  var queue: UInt32 = 0
   var configuration: [UInt8] = []
   var generation: UInt32 = 0
   /// Called at each look at the configuration generation.
@@ -31,7 +34,7 @@ final class FakeDevice: RegisterPage {
   private(set) var status: UInt32 = 0
   private(set) var driverFeatures: UInt64 = 0
   private(set) var registers: [Int: UInt32] = [:]
-  private var availableIndex: UInt16 = 0
+  private var availableIndices: [UInt32: UInt16] = [:]
 
   func record(isReset: Bool = true, sendsMessages: Bool = true, name: String = "data") -> DeviceRecord {
     DeviceRecord(
@@ -52,12 +55,12 @@ final class FakeDevice: RegisterPage {
     case VIRTIO_MMIO_DEVICE_ID: return kind
     case VIRTIO_MMIO_DEVICE_FEATURES:
       return UInt32(truncatingIfNeeded: features >> (32 * UInt64(register(VIRTIO_MMIO_DEVICE_FEATURES_SEL))))
-    case VIRTIO_MMIO_QUEUE_NUM_MAX: return register(VIRTIO_MMIO_QUEUE_SEL) == 0 ? largestQueue : 0
+    case VIRTIO_MMIO_QUEUE_NUM_MAX: return register(VIRTIO_MMIO_QUEUE_SEL) < queueCount ? largestQueue : 0
     case VIRTIO_MMIO_STATUS: return status
     case VIRTIO_MMIO_CONFIG_GENERATION:
       changesConfiguration()
       return generation
-    default: return register(Int32(offset))
+    default: return registers[key(offset, register(VIRTIO_MMIO_QUEUE_SEL))] ?? 0
     }
   }
 
@@ -81,13 +84,22 @@ final class FakeDevice: RegisterPage {
       driverFeatures |= UInt64(value) << (32 * UInt64(register(VIRTIO_MMIO_DRIVER_FEATURES_SEL)))
     case VIRTIO_MMIO_QUEUE_NOTIFY: notifications.append(value)
     case VIRTIO_MMIO_INTERRUPT_ACK: registers[Int(VIRTIO_MMIO_INTERRUPT_STATUS), default: 0] &= ~value
-    default: registers[offset] = value
+    default: registers[key(offset, register(VIRTIO_MMIO_QUEUE_SEL))] = value
     }
   }
 
   func raiseInterrupt() { registers[Int(VIRTIO_MMIO_INTERRUPT_STATUS)] = 1 }
 
-  private func register(_ offset: Int32) -> UInt32 { registers[Int(offset)] ?? 0 }
+  private func register(_ offset: Int32) -> UInt32 { registers[key(Int(offset), queue)] ?? 0 }
+
+  /// Where a register is kept: each queue has its own of those that describe it (virtio-1.2 §4.2.2).
+  private func key(_ offset: Int, _ queue: UInt32) -> Int {
+    let isOfQueue =
+      offset > Int(VIRTIO_MMIO_QUEUE_NUM_MAX) && offset <= Int(VIRTIO_MMIO_QUEUE_DEVICE_HIGH)
+      && ![VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_STATUS]
+        .contains(Int32(offset))
+    return isOfQueue ? Int(queue) << 16 | offset : offset
+  }
 
   // MARK: The queue
 
@@ -130,9 +142,10 @@ final class FakeDevice: RegisterPage {
   }
 
   func takeAvailable() -> Chain? {
+    let availableIndex = availableIndices[queue] ?? 0
     guard driverArea[1] != availableIndex else { return nil }
     var chain = Chain(head: driverArea[2 + Int(availableIndex) % queueSize])
-    availableIndex &+= 1
+    availableIndices[queue] = availableIndex &+ 1
     var index = Int(chain.head)
     while true {
       let descriptor = descriptors[index]

@@ -1,0 +1,64 @@
+import BenchmarkSupport
+
+/// Everything that was measured, in one go.
+struct Results {
+  private(set) var requests: [RequestSeries] = []
+  private(set) var bulk: [BulkSeries] = []
+  private(set) var roundTrips: [RoundTripSeries] = []
+  private(set) var firstResponse: FirstResponse?
+  private(set) var idle: IdleConnections?
+  private(set) var short: ShortConnections?
+  let rounds: Int
+  /// The machine's load average over a minute. Afterwards it is this benchmark's own.
+  let loadBefore: Ratio
+
+  init(_ options: Options) throws(BenchmarkError) {
+    loadBefore = LoadAverage.now()
+    rounds = options.rounds
+    let lab = try Lab(options)
+    if options.measures(.requests) {
+      for connections in [1, 64] { requests.append(try RequestSeries(connections: connections, lab)) }
+    }
+    if options.measures(.bulk) {
+      for direction in [BulkSeries.Direction.toMachine, .fromMachine] { bulk.append(try BulkSeries(direction, lab)) }
+    }
+    if options.measures(.roundTrips) {
+      for kind in [RoundTripSeries.Kind.ping, .byte] { roundTrips.append(try RoundTripSeries(kind, lab)) }
+    }
+    if options.measures(.boot) { firstResponse = try FirstResponse(lab) }
+    if options.measures(.idle) { idle = try IdleConnections(lab) }
+    if options.measures(.churn) { short = try ShortConnections(lab) }
+  }
+
+  var goals: [Goal] {
+    var goals: [Goal] = []
+    for series in requests where series.connections == 64 {
+      let name = "64 connections: requests"
+      let ratio = Ratio(thousandths: series.ratios(to: series.nginx).median)
+      goals.append(Goal("\(name) ÷ nginx's", ratio, atLeast: Ratio(thousandths: 500)))
+      guard !series.hosted.isEmpty else { continue }
+      let toHosted = Ratio(thousandths: series.ratios(to: series.hosted).median)
+      goals.append(Goal("\(name) ÷ the hosted program's", toHosted, atLeast: Ratio(thousandths: 800)))
+    }
+    for series in bulk {
+      let ratio = Ratio(thousandths: series.ratios.median)
+      goals.append(Goal("bulk \(series.direction.name) ÷ Linux to Linux", ratio, atLeast: Ratio(thousandths: 500)))
+    }
+    if let firstResponse {
+      goals.append(
+        Goal(
+          "spawn to first answer, ms", Ratio(firstResponse.times.median, to: 1_000_000),
+          atMost: Ratio(thousandths: 4000)))
+    }
+    if let idle { goals.append(Goal("idle connections that do not answer", idle.wanted - idle.answering, atMost: 0)) }
+    if let short {
+      goals.append(Goal("short connections that failed", short.failed, atMost: 0))
+      let half = short.heap.count / 2
+      if half > 0 {
+        let growth = Ratio((short.heap.last ?? 0), to: short.heap[half])
+        goals.append(Goal("short connections: heap at the end ÷ half-way", growth, atMost: Ratio(thousandths: 1050)))
+      }
+    }
+    return goals
+  }
+}

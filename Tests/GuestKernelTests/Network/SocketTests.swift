@@ -1,0 +1,233 @@
+import Network
+import Testing
+
+@testable import GuestKernel
+@testable import Sockets
+
+/// Sockets over two stacks with a wire between.
+@Suite(.serialized) struct SocketTests {
+  /// A connection between the two hosts, and who accepted it.
+  private static func pair(
+    _ link: FakeLink, _ port: UInt16 = 80
+  ) async throws -> (client: TCPConnection, server: TCPConnection, listener: TCPListener) {
+    let listener = try await TCPListener(port: port, on: link.b)
+    async let accepted = listener.accept()
+    let client = try await TCPConnection.connect(to: SocketAddress(FakeLink.addressOfB, port: port), on: link.a)
+    return (client, try await accepted, listener)
+  }
+
+  private static func error(_ body: @Sendable () async throws(NetworkError) -> Void) async -> NetworkError? {
+    do throws(NetworkError) {
+      try await body()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  private static func readAll(_ connection: TCPConnection) async throws(NetworkError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while true {
+      let more = try await connection.read(upTo: 10_000)
+      if more.isEmpty { return bytes }
+      bytes += more
+    }
+  }
+
+  @Test func bothDirectionsAndHalfClose() async throws {
+    try await FakeLink.with { link in
+      let (client, server, listener) = try await Self.pair(link)
+      #expect(server.local == client.remote && server.remote == client.local && listener.port == 80)
+      try await client.write("Hello")
+      try client.finishWriting()
+      #expect(try await Self.readAll(server) == Array("Hello".utf8))
+      try await server.write("Good bye")
+      server.close()
+      var buffer = [UInt8](repeating: 0, count: 4)
+      var count = 0
+      do {
+        var elements = buffer.mutableSpan
+        var span = elements.mutableBytes
+        count = try await client.read(into: &span)
+      }
+      #expect(buffer[..<count].elementsEqual("Good".utf8.prefix(count)))
+      #expect(try await Self.readAll(client) == Array("Good bye".utf8.dropFirst(count)))
+      #expect(try await client.read(upTo: 1) == [], "it is still the end")
+      let closedError = await Self.error { () throws(NetworkError) in try await client.write("x") }
+      #expect(closedError?.reason == .closed)
+    }
+  }
+
+  @Test("a writer is no faster than the reader, and nothing is lost")
+  func backPressure() async throws {
+    try await FakeLink.with { link in
+      let (client, server, _) = try await Self.pair(link)
+      let bytes = (0..<2_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 10) }
+      async let writing: Void = {
+        try await client.write(bytes)
+        try client.finishWriting()
+      }()
+      #expect(try await Self.readAll(server) == bytes)
+      try await writing
+    }
+  }
+
+  @Test func cancelledReadsLoseNothing() async throws {
+    try await FakeLink.with { link in
+      let (client, server, listener) = try await Self.pair(link)
+      let reading = Task { await Self.error { () throws(NetworkError) in _ = try await server.read(upTo: 10) } }
+      await Task.yield()
+      reading.cancel()
+      #expect(await reading.value?.reason == .cancelled)
+      try await client.write("kept")
+      #expect(try await server.read(upTo: 4) == Array("kept".utf8))
+      let accepting = Task { await listener.next() }
+      accepting.cancel()
+      #expect(await accepting.value == nil)
+    }
+  }
+
+  @Test func timeouts() async throws {
+    try await FakeLink.with { link in
+      let (client, server, _) = try await Self.pair(link)
+      server.readTimeout = .milliseconds(5)
+      let timedOut = await Self.error { () throws(NetworkError) in _ = try await server.read(upTo: 10) }
+      #expect(timedOut?.reason == .timedOut)
+      #expect(timedOut?.description == "reading from \(client.local): timed out")
+      server.readTimeout = nil
+      try await client.write("late")
+      #expect(try await server.read(upTo: 4) == Array("late".utf8))
+
+      client.writeTimeout = .milliseconds(5)
+      let bytes = [UInt8](repeating: 1, count: 1 << 20)
+      var error: NetworkError?
+      while error == nil { error = await Self.error { () throws(NetworkError) in try await client.write(bytes) } }
+      #expect(error?.reason == .timedOut)
+
+      link.cut()
+      let address = SocketAddress(FakeLink.addressOfB, port: 81)
+      let connecting = await Self.error { () throws(NetworkError) in
+        _ = try await TCPConnection.connect(to: address, timeout: .milliseconds(5), on: link.a)
+      }
+      #expect(connecting?.reason == .timedOut && connecting?.operation == .connect)
+    }
+  }
+
+  @Test func closingWakesThoseWhoWait() async throws {
+    try await FakeLink.with { link in
+      let (client, server, listener) = try await Self.pair(link)
+      let reading = Task { await Self.error { () throws(NetworkError) in _ = try await server.read(upTo: 10) } }
+      let accepting = Task { await listener.next() }
+      await Task.yield()
+      server.close()
+      listener.close()
+      #expect(await reading.value?.reason == .closed)
+      #expect(await accepting.value == nil)
+      #expect(try await Self.readAll(client) == [])
+      let acceptError = await Self.error { () throws(NetworkError) in _ = try await listener.accept() }
+      #expect(acceptError?.reason == .closed)
+    }
+  }
+
+  @Test func refusalsAndResets() async throws {
+    try await FakeLink.with { link in
+      let nobody = SocketAddress(FakeLink.addressOfB, port: 9)
+      let refused = await Self.error { () throws(NetworkError) in
+        _ = try await TCPConnection.connect(to: nobody, on: link.a)
+      }
+      #expect(refused?.reason == .refused && refused?.description == "connecting to 10.0.0.2:9: connection refused")
+
+      let ends = try await Self.pair(link)
+      let client = ends.client, server = ends.server
+      client.abort()
+      let resetError = await Self.error { () throws(NetworkError) in _ = try await server.read(upTo: 1) }
+      #expect(resetError?.reason == .reset)
+      let abortedError = await Self.error { () throws(NetworkError) in _ = try await client.read(upTo: 1) }
+      #expect(abortedError?.reason == .closed)
+      let second = await Self.error { () throws(NetworkError) in _ = try await TCPListener(port: 80, on: link.b) }
+      #expect(second?.reason == .addressInUse && second?.operation == .listen)
+      ends.listener.close()
+      _ = try await TCPListener(port: 80, on: link.b)
+
+      let nowhere = SocketAddress(.v4(IPv4Address(192, 0, 2, 1)), port: 9)
+      let unreachable = await Self.error { () throws(NetworkError) in
+        _ = try await TCPConnection.connect(to: nowhere, on: link.a)
+      }
+      #expect(unreachable?.reason == .unreachable)
+    }
+  }
+
+  @Test func connectionsThatNobodyKeepsClose() async throws {
+    try await FakeLink.with { link in
+      let (client, _, _) = try await Self.pair(link)
+      #expect(try await Self.readAll(client) == [])
+    }
+  }
+
+  @Test func manyConnectionsAtOnce() async throws {
+    try await FakeLink.with { link in
+      let listener = try await TCPListener(port: 7, on: link.b)
+      let serving = Task {
+        for await connection in listener.connections {
+          Task {
+            let bytes = try await Self.readAll(connection)
+            try await connection.write(bytes)
+            connection.close()
+          }
+        }
+      }
+      try await withThrowingTaskGroup(of: Bool.self) { group in
+        for number in 0..<50 {
+          group.addTask {
+            let bytes = [UInt8](repeating: UInt8(number), count: 1000 * number)
+            let connection = try await TCPConnection.connect(to: "10.0.0.2", port: 7, on: link.a)
+            try await connection.write(bytes)
+            try connection.finishWriting()
+            return try await Self.readAll(connection) == bytes
+          }
+        }
+        for try await isRight in group { #expect(isRight) }
+      }
+      listener.close()
+      await serving.value
+    }
+  }
+
+  @Test func datagrams() async throws {
+    try await FakeLink.with { link in
+      let server = try await UDPSocket(port: 53, on: link.b)
+      let client = try await UDPSocket(on: link.a)
+      let address = SocketAddress(FakeLink.addressOfB, port: 53)
+      try await client.send(Array("question".utf8), to: address)
+      let question = try await server.receive()
+      #expect(question.payload == Array("question".utf8) && question.source.port == client.port)
+      try await server.send(Array("answer".utf8), to: question.source)
+      #expect(try await client.receive().payload == Array("answer".utf8))
+
+      let tooLong = await Self.error { () throws(NetworkError) in
+        try await client.send([UInt8](repeating: 0, count: 65508), to: address)
+      }
+      #expect(tooLong?.reason == .tooLong)
+      let receiving = Task {
+        await Self.error { () throws(NetworkError) in _ = try await server.receive() }
+      }
+      await Task.yield()
+      server.close()
+      #expect(await receiving.value?.reason == .closed)
+      let second = await Self.error { () throws(NetworkError) in _ = try await UDPSocket(port: client.port, on: link.a)
+      }
+      #expect(second?.reason == .addressInUse)
+    }
+  }
+
+  @Test func names() async throws {
+    #expect(try await Sockets.Network.resolve("10.0.0.7") == [.v4(IPv4Address(10, 0, 0, 7))])
+    #expect(try await Sockets.Network.resolve("::1") == [.v6(IPv6Address(high: 0, low: 1))])
+    try await FakeLink.with { link in
+      let failed = await Self.error { () throws(NetworkError) in
+        _ = try await Sockets.Network.resolve("example.org", on: link.a)
+      }
+      #expect(failed?.reason == .nameServerFailed && failed?.operation == .resolve)
+    }
+  }
+}
