@@ -1,14 +1,14 @@
 # Needletail's builds and tests. `make run` and `make test` do everything, from a fresh clone on.
 
 SWIFT ?= swift
-EXAMPLES = hello clock crash kv
+EXAMPLES = hello clock crash kv http notes
 # Images that only the integration cases boot.
-TEST_IMAGES = idle-stress probe device-probe idle-disk
+TEST_IMAGES = idle-stress probe device-probe idle-disk net-probe
 # Images that only the benchmarks boot.
 BENCHMARK_IMAGES = block-load
 IMAGES = $(EXAMPLES) $(TEST_IMAGES) $(BENCHMARK_IMAGES)
 # The monitor, and what is linked as it is.
-HOST_PRODUCTS = needletail integration boot-benchmark block-benchmark floor bare
+HOST_PRODUCTS = needletail integration boot-benchmark block-benchmark network-benchmark floor bare
 
 GUEST_BUILD = NEEDLETAIL_IMAGES=1 $(SWIFT) build --toolset GuestLink/toolset.json --scratch-path .build-guest -c release $(SWIFT_FLAGS)
 MONITOR_BUILD = $(SWIFT) build --toolset MonitorLink/toolset.json --scratch-path .build-monitor -c release $(SWIFT_FLAGS)
@@ -17,7 +17,8 @@ ifdef CI
 SWIFT_FLAGS = -Xswiftc -warnings-as-errors
 endif
 
-PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio e2fsprogs
+PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio e2fsprogs \
+  passt iproute2 ethtool iputils-ping traceroute tcpdump nmap dnsmasq-base curl wrk nginx-light
 
 # A product is made again when anything that it could be made from has changed.
 COMMON_SOURCES = Package.swift $(shell find Sources -type f)
@@ -29,19 +30,19 @@ NO_KVM = 77
 LANE_FILES = out/needletail $(EXAMPLES:%=out/%.elf) $(TEST_IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
 .NOTPARALLEL:
-.PHONY: all help deps build run test test-unit test-hosted test-integration test-microvm test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
+.PHONY: all help deps build run test test-unit test-hosted test-integration test-microvm test-network test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
   format lint clean toolsets
 
 all: build
 
 help:
 	@echo 'make run              build everything and boot hello'
-	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, microvm, emulated hardware, Linux, an outside package'
+	@echo 'make test             lint, then every lane: unit, hosted, /dev/kvm, network, microvm, emulated hardware, Linux, an outside package'
 	@echo 'make lane CASE=NAME   one integration case on emulated hardware'
 	@echo 'make fuzz TIME=60     every fuzz target, for so many seconds each; TARGET=NAME for one'
 	@echo 'make bench            measure, and rewrite the tables of docs/performance.md'
 	@echo 'make format           lay the sources out as `make lint` wants them'
-	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-microvm test-external test-fuzz test-hardware test-linux clean'
+	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-network test-microvm test-external test-fuzz test-hardware test-linux clean'
 
 # Debian's packages, and the kernel of the hardware lane. Quick when everything is there.
 deps:
@@ -79,7 +80,7 @@ $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
 run: build
 	out/needletail run out/hello.elf
 
-test: lint test-unit test-hosted test-integration test-microvm test-external test-fuzz test-hardware test-linux
+test: lint test-unit test-hosted test-integration test-network test-microvm test-external test-fuzz test-hardware test-linux
 
 test-unit: build
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
@@ -93,6 +94,11 @@ test-hosted: build
 test-integration: build
 	@out/integration --monitor out/needletail --images out || { status=$$?; \
 	  if [ $$status = $(NO_KVM) ]; then echo 'no /dev/kvm here: the cases run in the hardware lane only'; else exit $$status; fi; }
+
+# A guest against Linux's stack, in network namespaces.
+test-network: build
+	@Tests/Network/run guest || { status=$$?; if [ $$status = $(NO_KVM) ]; then \
+	  echo 'the cases about the network were not run: no /dev/kvm, or no network namespaces here'; else exit $$status; fi; }
 
 # The same images without the monitor, on QEMU's microvm and its devices. One case goes through the monitor as well.
 QEMU ?= /usr/bin/qemu-system-x86_64

@@ -35,7 +35,10 @@ let settings = plainSettings + (buildsFuzzers ? [.unsafeFlags(sanitizers + ["-en
 let fuzzersOnly: [Target] = [
   .executableTarget(
     name: "fuzz",
-    dependencies: ["Virtio", "GuestKernel", "Storage", "StorageSupport", "KVM", "MachineABI", "CLinux"],
+    dependencies: [
+      "Virtio", "GuestKernel", "Network", "Sockets", "HTTP", "HTTPSupport", "Storage", "StorageSupport", "KVM",
+      "MachineABI", "CLinux",
+    ],
     path: "Tests/Fuzz", exclude: ["run"], swiftSettings: settings,
     linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])])
 ]
@@ -46,7 +49,9 @@ let package = Package(
     .executable(name: "needletail", targets: ["Monitor"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "GuestKernel", targets: ["GuestKernel"]),
+    .library(name: "Sockets", targets: ["Sockets"]),
     .library(name: "Storage", targets: ["Storage"]),
+    .library(name: "HTTP", targets: ["HTTP"]),
   ],
   targets: [
     // What host and guest agree on.
@@ -84,9 +89,19 @@ let package = Package(
       name: "crash", dependencies: ["GuestKernel", "CrashPrimitives"], path: "Examples/crash", swiftSettings: settings),
     .systemLibrary(name: "CrashPrimitives", path: "Examples/crash-primitives"),
     .target(name: "Network", swiftSettings: settings),
+    .target(
+      name: "Sockets", dependencies: ["GuestKernel", "Network", "MachineABI", "CGuestKernel"], swiftSettings: settings),
     .target(name: "Storage", dependencies: ["GuestKernel"], swiftSettings: settings),
+    // Its spans of memory are results of functions, whose lifetimes have to be declared.
+    .target(
+      name: "HTTP", dependencies: ["Sockets", "GuestKernel"],
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     .executableTarget(
       name: "kv", dependencies: ["Storage", "GuestKernel"], path: "Examples/kv", swiftSettings: settings),
+    .executableTarget(
+      name: "http", dependencies: ["HTTP", "Sockets"], path: "Examples/http", swiftSettings: settings),
+    .executableTarget(
+      name: "notes", dependencies: ["HTTP", "Storage", "Sockets"], path: "Examples/notes", swiftSettings: settings),
 
     // What measures, and what it measures against.
     .executableTarget(name: "bare", path: "Benchmarks/Bare", swiftSettings: settings),
@@ -99,6 +114,9 @@ let package = Package(
       name: "block-benchmark", dependencies: ["BenchmarkSupport", "CLinux"], path: "Benchmarks/Block",
       exclude: ["Load"], swiftSettings: settings),
     .executableTarget(
+      name: "network-benchmark", dependencies: ["BenchmarkSupport", "CLinux"], path: "Benchmarks/Network",
+      swiftSettings: settings),
+    .executableTarget(
       name: "block-load", dependencies: ["GuestKernel"], path: "Benchmarks/Block/Load", swiftSettings: settings),
     .target(name: "BenchmarkSupport", dependencies: ["CLinux"], path: "Benchmarks/Support", swiftSettings: settings),
 
@@ -108,7 +126,10 @@ let package = Package(
     .executableTarget(
       name: "idle-disk", dependencies: ["GuestKernel"], path: "Tests/Images/idle-disk", swiftSettings: settings),
     .executableTarget(
-      name: "integration", dependencies: ["KVM", "CLinux"], path: "Tests/Integration", swiftSettings: settings),
+      name: "net-probe", dependencies: ["Sockets"], path: "Tests/Images/net-probe", swiftSettings: settings),
+    .executableTarget(
+      name: "integration", dependencies: ["KVM", "CLinux", "SeededRandom"], path: "Tests/Integration",
+      swiftSettings: settings),
 
     // The layouts of the boot contract as the C compiler has them, for the tests of `MachineABI`.
     .target(
@@ -126,8 +147,11 @@ let package = Package(
     .testTarget(
       name: "CPVHBootTests", dependencies: ["CPVHBoot", "MachineABI", "SeededRandom"], swiftSettings: settings),
     .testTarget(
-      name: "GuestKernelTests", dependencies: ["GuestKernel", "MachineABI", "SeededRandom"], swiftSettings: settings),
+      name: "GuestKernelTests", dependencies: ["GuestKernel", "Sockets", "MachineABI", "Network", "SeededRandom"],
+      swiftSettings: settings),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "SeededRandom"], swiftSettings: settings),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "HTTPSupport"], swiftSettings: settings),
+    .target(name: "HTTPSupport", dependencies: ["HTTP"], path: "Tests/HTTPSupport", swiftSettings: settings),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: plainSettings),
     // Not instrumented: a mutex has the thread's number in it, which is another one in each run.
     .target(
