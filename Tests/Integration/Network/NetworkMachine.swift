@@ -4,6 +4,8 @@ extension NetworkLab {
   /// The machine's usual addresses, in the words that a guest takes.
   private static let usualConfiguration =
     "ip=\(machineIPv4)/24 gw=\(neighbourIPv4) dns=\(neighbourIPv4) ip6=\(machineIPv6)/64 gw6=\(neighbourIPv6)"
+  /// A hosted program's link-layer address: the same each time, as a guest's is.
+  private static let hostedLinkAddress = "02:6e:74:00:00:02"
   /// Where `stop` listens, by which a case ends the machine.
   private static let stopPort = 99
 
@@ -45,7 +47,10 @@ extension NetworkLab {
       // What it prints goes into a pipe, which the C library would wait to fill.
       return try start(
         ["/usr/bin/stdbuf", "-oL", "\(directory)/\(image)"] + words,
-        environment: ["NEEDLETAIL_NET=net=tap:\(attachment?.interface ?? "")", "SWIFT_BACKTRACE=enable=no"],
+        environment: [
+          "NEEDLETAIL_NET=net=tap:\(attachment?.interface ?? ""),mac=\(Self.hostedLinkAddress)",
+          "SWIFT_BACKTRACE=enable=no",
+        ],
         in: attachment?.namespace)
     case .guest:
       let monitor = session.monitor
