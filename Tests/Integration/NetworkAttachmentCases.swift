@@ -30,7 +30,7 @@ func networkAttachmentCases() -> [Case] {
     Case("network-bad-backend", "what a network cannot lead to is refused, and named") { session throws(Verdict) in
       for (backend, naming) in [
         ("tap:a-name-that-is-too-long", "interface 'a-name-that-is-too-long': expected 1 to 15 bytes"),
-        ("tap:lo", "interface lo: "), ("unix:/no/such/socket", "/no/such/socket: No such file or directory"),
+        ("unix:/no/such/socket", "/no/such/socket: No such file or directory"),
         ("unix:/dev/null", "/dev/null: Connection refused"),
         ("fd:2", "descriptor 2: expected one that is not standard"),
         ("fd:999", "descriptor 999: is not open"),
@@ -40,6 +40,10 @@ func networkAttachmentCases() -> [Case] {
       }
       try session.monitor.run("net-probe", options: ["--net", "net=unix:/x", "--pcap", "/no/such/file"])
         .expectRefusal(status: 125, naming: "network 'net': capture: open /no/such/file: No such file or directory")
+    },
+    Case("network-bad-interface", "an interface that is no TAP is refused, and named") { session throws(Verdict) in
+      try session.monitor.run("net-probe", options: ["--net", "net=tap:lo"])
+        .expectRefusal(status: 125, naming: "network 'net': ").expectErrors(containing: "interface lo: ")
     },
   ]
 }
