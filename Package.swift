@@ -18,7 +18,7 @@ let imagesOnly: [Target] = [
     path: "Tests/Images/probe", swiftSettings: settings),
   .executableTarget(
     name: "device-probe",
-    dependencies: ["ProbeSupport", "GuestKernel", "CGuestKernel", "MachineABI", "ProbePrimitives"],
+    dependencies: ["ProbeSupport", "GuestKernel", "CGuestKernel", "MachineABI", "ProbePrimitives", "SeededRandom"],
     path: "Tests/Images/device-probe", swiftSettings: settings),
   .target(
     name: "ProbeSupport", dependencies: ["GuestKernel", "MachineABI", "ProbePrimitives"],
@@ -126,7 +126,8 @@ let package = Package(
     .executableTarget(
       name: "idle-disk", dependencies: ["GuestKernel"], path: "Tests/Images/idle-disk", swiftSettings: settings),
     .executableTarget(
-      name: "net-probe", dependencies: ["Sockets"], path: "Tests/Images/net-probe", swiftSettings: settings),
+      name: "net-probe", dependencies: ["Sockets", "SeededRandom"], path: "Tests/Images/net-probe",
+      swiftSettings: settings),
     .executableTarget(
       name: "integration", dependencies: ["KVM", "CLinux", "SeededRandom"], path: "Tests/Integration",
       swiftSettings: settings),
@@ -150,14 +151,16 @@ let package = Package(
       name: "GuestKernelTests", dependencies: ["GuestKernel", "Sockets", "MachineABI", "Network", "SeededRandom"],
       swiftSettings: settings),
     .testTarget(name: "NetworkTests", dependencies: ["Network", "SeededRandom"], swiftSettings: settings),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "HTTPSupport"], swiftSettings: settings),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "HTTPSupport", "TaskGate"], swiftSettings: settings),
     .target(name: "HTTPSupport", dependencies: ["HTTP"], path: "Tests/HTTPSupport", swiftSettings: settings),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: plainSettings),
-    // Not instrumented: a mutex has the thread's number in it, which is another one in each run.
+    // These two are not instrumented: a mutex has the thread's number in it, which is another one in each run.
+    .target(name: "TaskGate", path: "Tests/TaskGate", swiftSettings: plainSettings),
     .target(
-      name: "StorageSupport", dependencies: ["Storage", "SeededRandom"], path: "Tests/StorageSupport",
+      name: "StorageSupport", dependencies: ["Storage", "SeededRandom", "TaskGate"], path: "Tests/StorageSupport",
       swiftSettings: plainSettings),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "StorageSupport", "SeededRandom"], swiftSettings: settings),
+      name: "StorageTests", dependencies: ["Storage", "StorageSupport", "SeededRandom", "TaskGate"],
+      swiftSettings: settings),
   ] + (buildsImages ? imagesOnly : []) + (buildsFuzzers ? fuzzersOnly : [])
 )

@@ -13,12 +13,7 @@ import Network
       let names = DeviceTable.attached.names(ofKind: UInt32(VIRTIO_ID_NETWORK))
       let name = try chosen(name, among: names)
       if let network = last?.named(name) { return network }
-      let configuration: NetworkConfiguration
-      do throws(NetworkConfigurationError) {
-        configuration = try arguments.configuration(of: name)
-      } catch {
-        throw NetworkError(.open, name, .configuration(error))
-      }
+      let configuration = try configuration(of: name)
       do throws(DeviceError) {
         let device = try DeviceTable.attached.device(named: name, kind: UInt32(VIRTIO_ID_NETWORK))
         var interface: NetworkInterface!
@@ -64,12 +59,7 @@ import Network
       let name = try chosen(name, among: declarations.map { $0.name })
       return try last.withLock { last throws(NetworkError) in
         if let network = last?.named(name) { return network }
-        let configuration: NetworkConfiguration
-        do throws(NetworkConfigurationError) {
-          configuration = try arguments.configuration(of: name)
-        } catch {
-          throw NetworkError(.open, name, .configuration(error))
-        }
+        let configuration = try configuration(of: name)
         guard let declaration = declarations.first(where: { $0.name == name }) else {
           throw NetworkError(.open, name, .device(DeviceError(device: name, reason: .notAttached)))
         }
@@ -112,6 +102,15 @@ extension OpenNetworks {
     }
     guard names.count == 1 else { throw NetworkError(.open, first, .ambiguousInterface) }
     return first
+  }
+
+  /// What the arguments say of an interface.
+  private static func configuration(of name: String) throws(NetworkError) -> NetworkConfiguration {
+    do throws(NetworkConfigurationError) {
+      return try arguments.configuration(of: name)
+    } catch {
+      throw NetworkError(.open, name, .configuration(error))
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import TaskGate
 import Testing
 
 @testable import HTTP

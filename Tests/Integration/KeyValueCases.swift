@@ -1,4 +1,5 @@
 import CLinux
+import SeededRandom
 
 /// The example `kv`: what it was told to keep is there, whatever became of it meanwhile.
 func keyValueCases() -> [Case] {
@@ -115,7 +116,7 @@ private func talk(
 /// Transaction number N gives all `keys` values that N determines, makes the key "odd" come or go, and starts a change that
 /// it does not commit. So what the store holds after a kill tells the last transaction, and whether all of it is there.
 private struct Crashes {
-  private var generator: SplitMix
+  private var generator: SeededGenerator
   /// The last transaction that is known to be committed.
   private(set) var acknowledged = 0
   /// The last one that the store was asked to commit.
@@ -126,7 +127,7 @@ private struct Crashes {
   private static let keys = ["alpha", "beta", "gamma", "delta"]
   private static let transactionsPerMachine = 30
 
-  init(seed: UInt64) { generator = SplitMix(state: seed) }
+  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
   /// Starts a machine, has it say what is there, and kills it at some moment of its work, its start included.
   mutating func killOnce(_ session: Session, _ disk: borrowing Disk) throws(Verdict) {
@@ -205,17 +206,4 @@ private struct Crashes {
   }
 
   private static func number(of line: String) -> Int { Int(line.words.first ?? "") ?? 0 }
-}
-
-/// SplitMix64 (Steele, Lea, Flood, 2014): the same numbers for the same seed.
-private struct SplitMix {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var word = state
-    word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
-    return word ^ word >> 31
-  }
 }

@@ -1,5 +1,6 @@
 import Storage
 import Synchronization
+import TaskGate
 
 /// A device in memory that remembers what was done to it.
 public final class MemoryDisk: BlockStorage {

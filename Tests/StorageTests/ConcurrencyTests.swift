@@ -1,6 +1,7 @@
 import SeededRandom
 import Storage
 import StorageSupport
+import TaskGate
 import Testing
 
 @Suite struct ConcurrencyTests {

@@ -18,14 +18,8 @@ extension NetworkStack {
 
   /// - Parameter server: nil: everybody, from no address.
   private func sendDHCP(_ message: [UInt8], to server: IPv4Address?) {
-    let byteCount = UDPHeader.byteCount + message.count
-    var payload = [UInt8](repeating: 0, count: byteCount)
-    var span = payload.mutableSpan
-    var bytes = span.mutableBytes
-    bytes.store(DHCPMessage.clientPort, at: 0)
-    bytes.store(DHCPMessage.serverPort, at: 2)
-    bytes.store(UInt16(byteCount), at: 4)
-    bytes.store(message.span.bytes, at: UDPHeader.byteCount)
+    let payload = UDPHeader.datagram(
+      from: DHCPMessage.clientPort, to: DHCPMessage.serverPort, message.span.bytes)
     let source = server == nil ? .any : ipv4?.address ?? .any
     enqueue(
       OutgoingPacket(

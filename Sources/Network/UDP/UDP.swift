@@ -123,13 +123,7 @@ public final class UDP {
       }
       throw .queueFull
     }
-    var bytes = [UInt8](repeating: 0, count: byteCount)
-    var span = bytes.mutableSpan
-    var raw = span.mutableBytes
-    raw.store(port.port, at: 0)
-    raw.store(destination.port, at: 2)
-    raw.store(UInt16(byteCount), at: 4)
-    raw.store(payload, at: UDPHeader.byteCount)
+    let bytes = UDPHeader.datagram(from: port.port, to: destination.port, payload)
     port.lastDestination = destination
     unsentByteCount += byteCount
     unsent.append(Unsent(port: port, destination: destination, bytes: bytes))

@@ -19,4 +19,17 @@ struct UDPHeader {
     checksum = packet.load(6)
     guard byteCount >= Self.byteCount, byteCount <= packet.byteCount else { return nil }
   }
+
+  /// A datagram whose checksum is left to be filled in. It has at most 65,535 bytes, header included; a trap otherwise.
+  static func datagram(from source: UInt16, to destination: UInt16, _ payload: RawSpan) -> [UInt8] {
+    let count = byteCount + payload.byteCount
+    var datagram = [UInt8](repeating: 0, count: count)
+    var span = datagram.mutableSpan
+    var bytes = span.mutableBytes
+    bytes.store(source, at: 0)
+    bytes.store(destination, at: 2)
+    bytes.store(UInt16(count), at: 4)
+    bytes.store(payload, at: byteCount)
+    return datagram
+  }
 }

@@ -1,5 +1,6 @@
 import GuestKernel
 import ProbeSupport
+import SeededRandom
 
 let blockLoadProbes: [Probe] = [
   // TASKS STEPS SEED LONGEST: each task works on a part of the disk that is its own.
@@ -166,7 +167,7 @@ private struct Region {
     self.disk = disk
     self.start = start
     expected = []
-    generator = SeededGenerator(seed: seed)
+    generator = SeededGenerator(seed: UInt64(truncatingIfNeeded: seed))
     expected = random(byteCount)
   }
 

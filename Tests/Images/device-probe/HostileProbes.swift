@@ -3,6 +3,7 @@ import GuestKernel
 import MachineABI
 import ProbePrimitives
 import ProbeSupport
+import SeededRandom
 
 /// A driver that means harm. The monitor has to survive whatever it does, and no device may write what the application itself
 /// could not.
@@ -141,7 +142,7 @@ let hostileProbes: [Probe] = [
       let writes = needletail_shared_posted_writes(page)!
       let device = RawDevice("log")
       let first = RawDevice.all[0].registers
-      var generator = SeededGenerator(seed: count(arguments))
+      var generator = SeededGenerator(seed: UInt64(truncatingIfNeeded: count(arguments)))
       for length: UInt32 in [1, 31, 32, 33, 1000, .max] {
         for _ in 0..<50 {
           for index in 0..<Int(NEEDLETAIL_POSTED_WRITE_LIMIT) {

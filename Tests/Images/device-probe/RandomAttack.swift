@@ -1,6 +1,7 @@
 import MachineABI
 import ProbePrimitives
 import ProbeSupport
+import SeededRandom
 
 /// Random stores to a device's registers, and random rings: the same ones for the same seed.
 ///
@@ -13,7 +14,7 @@ struct RandomAttack {
 
   init(on device: RawDevice, seed: Int) {
     self.device = device
-    generator = SeededGenerator(seed: seed)
+    generator = SeededGenerator(seed: UInt64(truncatingIfNeeded: seed))
   }
 
   mutating func step() {

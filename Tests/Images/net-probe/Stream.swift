@@ -1,32 +1,14 @@
+import SeededRandom
 import Sockets
 
-/// Sends the first bytes of a stream that both ends know: SplitMix64 seeded with 0 (Steele, Lea, Flood, 2014), its numbers
-/// little-endian.
+/// Sends the first bytes of a stream that both ends know: SplitMix64's numbers from seed 0 on, least significant byte first.
 func sendStream(_ byteCount: Int, to connection: TCPConnection) async throws(NetworkError) {
-  var state: UInt64 = 0
-  var buffer = [UInt8](repeating: 0, count: min(byteCount, 64 << 10))
+  var random = SeededGenerator(seed: 0)
   var left = byteCount
   while left > 0 {
-    let count = min(left, buffer.count)
-    fill(&buffer, &state)
-    try await connection.write(buffer.span.bytes.extracting(0..<count))
-    left -= count
-  }
-}
-
-private func fill(_ buffer: inout [UInt8], _ state: inout UInt64) {
-  var offset = 0
-  while offset < buffer.count {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    mixed ^= mixed >> 31
-    for index in offset..<min(offset + 8, buffer.count) {
-      buffer[index] = UInt8(truncatingIfNeeded: mixed)
-      mixed >>= 8
-    }
-    offset += 8
+    let bytes = random.bytes(count: min(left, 64 << 10))
+    try await connection.write(bytes)
+    left -= bytes.count
   }
 }
 

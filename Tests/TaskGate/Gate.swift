@@ -14,7 +14,7 @@ public final class Gate: Sendable {
   public init() {}
 
   /// Waits until the gate is open.
-  nonisolated(nonsending) func pass() async {
+  public nonisolated(nonsending) func pass() async {
     await withCheckedContinuation { continuation in
       let (keeper, isOpen) = state.withLock { state in
         state.isVisited = true
