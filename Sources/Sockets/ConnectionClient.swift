@@ -49,7 +49,7 @@ final class ConnectionClient: StackClient {
   override var hasRoom: Bool {
     guard !isConnecting, !hasEnded else { return hasEnded }
     let room = socket.writableByteCount
-    return room >= Self.leastRoom || room > 0 && socket.isEverythingAcknowledged
+    return room >= Self.leastRoom || socket.isEverythingAcknowledged
   }
   var isConnecting: Bool { socket.state == .synSent || socket.state == .synReceived }
   private var hasEnded: Bool { isClosed || socket.error != nil || socket.state == .closed }
@@ -67,6 +67,25 @@ final class ConnectionClient: StackClient {
     if hasEnded { throw failure(operation) }
     seenOutput = changeCount
     return condition(self)
+  }
+
+  /// - Returns: whether there is something to read, or never will be.
+  func lookForInput() throws(NetworkError) -> Bool {
+    interface.lock()
+    defer { interface.unlock() }
+    guard !isClosed else { throw failure(.read) }
+    seenInput = changeCount
+    return hasInput
+  }
+
+  /// - Returns: whether the peer has all that was written.
+  func lookForAcknowledgement() throws(NetworkError) -> Bool {
+    interface.lock()
+    defer { interface.unlock() }
+    // A connection that both ends have finished is closed, and has delivered everything.
+    if isClosed || socket.error != nil { throw failure(.write) }
+    seenOutput = changeCount
+    return socket.isEverythingAcknowledged
   }
 
   /// - Returns: nil: there is nothing to read now.

@@ -13,7 +13,7 @@ import Network
 public final class Network: Sendable {
   // Invariant: used with its lock held; in an image there is one thread.
   nonisolated(unsafe) let interface: NetworkInterface
-  private let link: NetworkLink
+  let link: NetworkLink
   /// The interface that was opened before this one.
   let next: Network?
 

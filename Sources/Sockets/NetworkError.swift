@@ -49,7 +49,7 @@ public struct NetworkError: Error, Equatable, Sendable, CustomStringConvertible 
   /// What stood in the way.
   public let reason: Reason
 
-  init(_ operation: Operation, _ subject: String, _ reason: Reason) {
+  package init(_ operation: Operation, _ subject: String, _ reason: Reason) {
     self.operation = operation
     self.subject = subject
     self.reason = reason

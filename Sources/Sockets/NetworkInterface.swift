@@ -9,7 +9,7 @@ final class NetworkInterface: FrameEndpoint {
   var changes = StackChanges()
   /// Tasks that wait for a limited time.
   private var timers = TimerQueue<NetworkWaiter>()
-  private var waiterCount = 0
+  private(set) var waiterCount = 0
   /// The interface's own addresses as something to wait for.
   private(set) var addressChange: StackClient!
 

@@ -46,6 +46,7 @@ import Network
     }
 
     var isUp: Bool { driver.isLinkUp }
+    var queueStatistics: NetworkQueueStatistics { driver.queueStatistics }
   }
 #else
   import Synchronization
@@ -84,6 +85,7 @@ import Network
   /// The device below an interface.
   struct NetworkLink: Sendable {
     var isUp: Bool { true }
+    var queueStatistics: NetworkQueueStatistics { NetworkQueueStatistics() }
   }
 #endif
 

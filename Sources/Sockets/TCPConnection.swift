@@ -90,6 +90,18 @@ public final class TCPConnection: Sendable {
     set { client.synchronized { $0.readTimeout = newValue } }
   }
 
+  /// Waits until there is something to read, or the end of it, or the connection has failed: the next read does not wait.
+  /// A connection that nothing may come on for long needs no buffer meanwhile.
+  ///
+  /// - Throws: what a read would for `readTimeout`, cancellation, and a connection that this end has closed.
+  public nonisolated(nonsending) func waitForInput() async throws(NetworkError) {
+    var deadline: UInt64?
+    while try !client.lookForInput() {
+      deadline = deadline ?? client.readDeadline
+      try await client.pause(.read, for: .input, until: deadline)
+    }
+  }
+
   /// Waits for bytes.
   ///
   /// - Parameter buffer: is filled from its start, as far as there are bytes; not empty.
@@ -146,6 +158,20 @@ public final class TCPConnection: Sendable {
     var text = text
     text.makeContiguousUTF8()
     try await write(text.utf8.span.bytes)
+  }
+
+  /// Waits until the peer has acknowledged everything that was written, and the end if `finishWriting` said it; returns at
+  /// once if it has already. `write` and `close` do not wait for that, and what a connection has not delivered when the
+  /// machine ends is lost. An acknowledgement says that the peer's machine has the bytes, not that its program has read them.
+  ///
+  /// - Throws: `.timedOut` after `writeTimeout`, `.cancelled` with the task, after either of which the bytes are still on their
+  ///   way; `.reset` or another reason for which the connection has failed; `.closed` if this end has closed it.
+  public nonisolated(nonsending) func waitUntilAcknowledged() async throws(NetworkError) {
+    var deadline: UInt64?
+    while try !client.lookForAcknowledgement() {
+      deadline = deadline ?? client.writeDeadline
+      try await client.pause(.write, for: .output, until: deadline)
+    }
   }
 
   /// Tells the peer that no more comes, behind all that was written; what it writes can still be read.

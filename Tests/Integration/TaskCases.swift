@@ -7,6 +7,9 @@ func taskCases() -> [Case] {
     task(
       "task-group", "a group of ten thousand children returns every result once", ["task-group", "10000"],
       "sum 49995000\n"),
+    task(
+      "task-statistics", "the executor tells how many tasks are ready and how many sleep", ["task-statistics"],
+      "ready 7 sleeping 5\nready 0 sleeping 0\n"),
     task("task-nested-groups", "groups within groups return", ["nested-groups"], "leaves 4096\n"),
     task("task-actors", "an actor that a thousand tasks call loses no call", ["actors"], "count 100000\n"),
     task(

@@ -9,6 +9,8 @@
     nonisolated(unsafe) static var ready = ReadyQueue()
     nonisolated(unsafe) static var timers = TimerQueue<Sleeper>()
     nonisolated(unsafe) static var devices = OpenedDevices()
+    /// How many jobs have run.
+    nonisolated(unsafe) static var turnCount: UInt64 = 0
 
     /// How many jobs run between two looks at the clock, so that tasks that keep each other ready starve no sleeper
     /// and no device.
@@ -30,6 +32,7 @@
     private static func runBatch() {
       for _ in 0..<batchSize {
         guard let job = ready.removeFirst() else { return }
+        turnCount &+= 1
         job.runSynchronously(on: genericExecutor)
       }
     }

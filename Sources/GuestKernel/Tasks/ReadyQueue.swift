@@ -16,6 +16,16 @@
 
     var isEmpty: Bool { first == nil }
 
+    /// Looks at all of them.
+    var count: Int {
+      var (count, next) = (0, first)
+      while let job = next {
+        count += 1
+        next = Self.link(of: job)
+      }
+      return count
+    }
+
     mutating func append(_ job: UnownedJob) {
       let job = unsafeBitCast(job, to: UnsafeMutableRawPointer.self)
       Self.setLink(of: job, to: nil)
@@ -25,9 +35,13 @@
 
     mutating func removeFirst() -> UnownedJob? {
       guard let job = first else { return nil }
-      first = job.load(fromByteOffset: Self.linkOffset, as: UnsafeMutableRawPointer?.self)
+      first = Self.link(of: job)
       if first == nil { last = nil }
       return unsafeBitCast(job, to: UnownedJob.self)
+    }
+
+    private static func link(of job: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+      job.load(fromByteOffset: linkOffset, as: UnsafeMutableRawPointer?.self)
     }
 
     private static func setLink(of job: UnsafeMutableRawPointer, to next: UnsafeMutableRawPointer?) {

@@ -16,12 +16,19 @@ public final class TCP {
     halfOpen = HalfOpenTable(limit: limits.halfOpenCount)
   }
 
+  /// Looks at every connection.
   public var statistics: TCPStatistics {
     var statistics = context.statistics
     statistics.connectionCount = connectionCount
     statistics.halfOpenCount = halfOpen.count
     statistics.timeWaitCount = context.timeWait.count
     statistics.bufferByteCount = context.pool.byteCount
+    for listener in listeners { statistics.unacceptedCount += listener.waitingCount }
+    for socket in sockets {
+      guard let socket else { continue }
+      statistics.unacknowledgedByteCount += socket.sendBuffer.byteCount
+      statistics.unreadByteCount += socket.readableByteCount
+    }
     return statistics
   }
 

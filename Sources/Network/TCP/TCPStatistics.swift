@@ -54,7 +54,13 @@ public struct TCPStatistics: Sendable {
   public var halfOpenCount = 0
   /// Connections in TIME-WAIT now.
   public var timeWaitCount = 0
-  /// Bytes in buffers now.
+  /// Connections now that nobody has accepted yet, of all listeners.
+  public var unacceptedCount = 0
+  /// Bytes now that were written, and that peers have not acknowledged.
+  public var unacknowledgedByteCount = 0
+  /// Bytes now that have come in order, and that nobody has read.
+  public var unreadByteCount = 0
+  /// Bytes in buffers now: the two above, what came out of order, and what is left over in buffers that are not full.
   public var bufferByteCount = 0
 
   public init() {}

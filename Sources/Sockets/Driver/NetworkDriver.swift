@@ -131,4 +131,11 @@ final class NetworkDriver<Page: RegisterPage>: ServedDevice {
   }
 
   var deadline: UInt64? { endpoint.deadline }
+
+  /// How full the queues are.
+  var queueStatistics: NetworkQueueStatistics {
+    NetworkQueueStatistics(
+      receiveBufferCount: Int(receiving.queue.inFlightCount), receiveBufferLimit: Int(receiving.queue.size),
+      sendingFrameCount: Int(transmitting.queue.inFlightCount), sendingFrameLimit: Int(transmitting.queue.size))
+  }
 }

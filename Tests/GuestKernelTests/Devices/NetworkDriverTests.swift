@@ -160,6 +160,24 @@ import Testing
     #expect(bench.notifications.filter { $0 == 1 }.count == 1, "nothing new to tell")
   }
 
+  @Test func queuesTellHowFullTheyAre() throws {
+    let bench = try Bench()
+    #expect(
+      bench.driver.queueStatistics
+        == NetworkQueueStatistics(
+          receiveBufferCount: 256, receiveBufferLimit: 256, sendingFrameCount: 0, sendingFrameLimit: 128))
+    bench.endpoint.output = (0..<5).map { Self.frame(60 + $0) }
+    bench.device.deliver(Self.frame(60))
+    #expect(bench.driver.queueStatistics.sendingFrameCount == 0)
+    try bench.driver.turn()
+    #expect(bench.driver.queueStatistics.sendingFrameCount == 5)
+    #expect(bench.driver.queueStatistics.receiveBufferCount == 256, "what was taken in is given again")
+    bench.device.transmit()
+    bench.endpoint.output = [Self.frame(60)]
+    try bench.driver.turn()
+    #expect(bench.driver.queueStatistics.sendingFrameCount == 1, "seen to be done when there is more to send")
+  }
+
   @Test func whatTheDeviceIsToDo() throws {
     let bench = try Bench()
     bench.endpoint.offload = (

@@ -87,6 +87,107 @@ import Testing
     }
   }
 
+  @Test("what was written is acknowledged, or the reason is told why it is not")
+  func acknowledgements() async throws {
+    try await FakeLink.with { link in
+      let (client, server, listener) = try await Self.pair(link)
+      try await client.waitUntilAcknowledged()
+      try await client.write([UInt8](repeating: 1, count: 300_000))
+      async let received = Self.readAll(server)
+      try await client.waitUntilAcknowledged()
+      #expect(link.a.tcpStatistics.unacknowledgedByteCount == 0)
+      try client.finishWriting()
+      try await client.waitUntilAcknowledged()
+      #expect(try await received.count == 300_000)
+      // Both ends have finished, this one last: its connection is closed, and everything was delivered.
+      try await server.write("end")
+      try server.finishWriting()
+      try await server.waitUntilAcknowledged()
+      server.close()
+      let closed = await Self.error { () throws(NetworkError) in try await server.waitUntilAcknowledged() }
+      #expect(closed?.reason == .closed && closed?.operation == .write)
+
+      async let accepted = listener.accept()
+      let second = try await TCPConnection.connect(to: SocketAddress(FakeLink.addressOfB, port: 80), on: link.a)
+      let other = try await accepted
+      try await second.write("x")
+      try await second.waitUntilAcknowledged()
+      other.abort()
+      // Until the reset has come: there is nothing that could be read before it.
+      try await second.waitForInput()
+      let reset = await Self.error { () throws(NetworkError) in try await second.waitUntilAcknowledged() }
+      #expect(reset?.reason == .reset)
+    }
+  }
+
+  @Test("who waits for acknowledgements that do not come gives up in time, and when told to")
+  func acknowledgementsThatDoNotCome() async throws {
+    try await FakeLink.with { link in
+      let (client, _, _) = try await Self.pair(link)
+      link.cut()
+      try await client.write("lost")
+      #expect(link.a.tcpStatistics.unacknowledgedByteCount == 4)
+      client.writeTimeout = .milliseconds(5)
+      let timedOut = await Self.error { () throws(NetworkError) in try await client.waitUntilAcknowledged() }
+      #expect(timedOut?.reason == .timedOut && timedOut?.operation == .write)
+      client.writeTimeout = nil
+      let waiting = Task {
+        await Self.error { () throws(NetworkError) in try await client.waitUntilAcknowledged() }
+      }
+      await Task.yield()
+      waiting.cancel()
+      #expect(await waiting.value?.reason == .cancelled)
+      let interrupted = Task {
+        await Self.error { () throws(NetworkError) in try await client.waitUntilAcknowledged() }
+      }
+      await Task.yield()
+      client.close()
+      #expect(await interrupted.value?.reason == .closed)
+    }
+  }
+
+  @Test func inputIsAnnouncedWithoutBeingTaken() async throws {
+    try await FakeLink.with { link in
+      let (client, server, _) = try await Self.pair(link)
+      server.readTimeout = .milliseconds(5)
+      let timedOut = await Self.error { () throws(NetworkError) in try await server.waitForInput() }
+      #expect(timedOut?.reason == .timedOut && timedOut?.operation == .read)
+      server.readTimeout = nil
+      async let announced: Void = server.waitForInput()
+      try await client.write("here")
+      try await announced
+      try await server.waitForInput()
+      #expect(link.b.tcpStatistics.unreadByteCount == 4)
+      #expect(try await server.read(upTo: 10) == Array("here".utf8))
+      #expect(link.b.tcpStatistics.unreadByteCount == 0)
+      // The end is something to read as well.
+      client.close()
+      try await server.waitForInput()
+      #expect(try await server.read(upTo: 10) == [])
+      server.close()
+      let closed = await Self.error { () throws(NetworkError) in try await server.waitForInput() }
+      #expect(closed?.reason == .closed)
+    }
+  }
+
+  @Test func queuesTellWhoWaits() async throws {
+    try await FakeLink.with { link in
+      let (client, server, listener) = try await Self.pair(link)
+      #expect(link.b.queueStatistics.waitingTaskCount == 0)
+      let reading = Task { try await server.read(upTo: 1) }
+      while link.b.queueStatistics.waitingTaskCount == 0 { await Task.yield() }
+      #expect(link.b.queueStatistics == NetworkQueueStatistics(waitingTaskCount: 1))
+      client.close()
+      #expect(try await reading.value == [])
+      #expect(link.b.queueStatistics.waitingTaskCount == 0)
+      let waiting = try await TCPConnection.connect(to: SocketAddress(FakeLink.addressOfB, port: 80), on: link.a)
+      while link.b.tcpStatistics.unacceptedCount == 0 { await Task.yield() }
+      _ = try await listener.accept()
+      #expect(link.b.tcpStatistics.unacceptedCount == 0)
+      waiting.close()
+    }
+  }
+
   @Test func timeouts() async throws {
     try await FakeLink.with { link in
       let (client, server, _) = try await Self.pair(link)

@@ -59,5 +59,13 @@ func statistics() async throws(NetworkError) -> String {
   add("halfOpen", UInt64(tcp.halfOpenCount))
   add("timeWait", UInt64(tcp.timeWaitCount))
   add("bufferBytes", UInt64(tcp.bufferByteCount))
+  add("unaccepted", UInt64(tcp.unacceptedCount))
+  add("unacknowledgedBytes", UInt64(tcp.unacknowledgedByteCount))
+  add("unreadBytes", UInt64(tcp.unreadByteCount))
+
+  let queues = network.queueStatistics
+  add("receiveBuffers", UInt64(queues.receiveBufferCount))
+  add("sendingFrames", UInt64(queues.sendingFrameCount))
+  add("waitingTasks", UInt64(queues.waitingTaskCount))
   return lines
 }

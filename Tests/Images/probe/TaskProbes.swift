@@ -35,6 +35,24 @@ let taskProbes: [Probe] = [
     }
     print("sum \(sum)")
   },
+  Probe("task-statistics") { _ in
+    func tell() {
+      let tasks = Kernel.tasks!
+      print("ready \(tasks.readyCount) sleeping \(tasks.sleepingCount)")
+    }
+    var sleepers: [Task<Void, Never>] = []
+    for _ in 0..<5 { sleepers.append(Task { try? await Task.sleep(for: .seconds(3600)) }) }
+    // Behind them in the queue, until each of them sleeps.
+    await Task.yield()
+    for _ in 0..<7 { Task {} }
+    tell()
+    for sleeper in sleepers { sleeper.cancel() }
+    for sleeper in sleepers { await sleeper.value }
+    let turns = Kernel.tasks!.turnCount
+    await Task.yield()
+    guard Kernel.tasks!.turnCount > turns else { return print("no turn was counted") }
+    tell()
+  },
   Probe("nested-groups") { _ in
     print("leaves \(await leaves(depth: 6))")
   },

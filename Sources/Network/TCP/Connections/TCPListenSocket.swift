@@ -18,6 +18,9 @@ public final class TCPListenSocket {
     self.backlog = max(1, backlog)
   }
 
+  /// How many were not accepted yet.
+  var waitingCount: Int { connections.count }
+
   /// Whether a connection more would be too many.
   var isFull: Bool { connections.count >= backlog }
 
