@@ -10,6 +10,10 @@ public protocol ByteStream: AnyObject, Sendable {
   /// How long a `write` may take from the call on; nil: for ever.
   var writeTimeout: Duration? { get set }
 
+  /// Waits until `read` would not: there are bytes, or the end, or a failure. Takes no longer than `readTimeout`, and no
+  /// memory for what may not come for long.
+  nonisolated(nonsending) func waitForInput() async throws(Failure)
+
   /// Waits until there are bytes, and takes as many of them as fit.
   ///
   /// - Returns: how many; 0 at the end of the stream.
@@ -20,6 +24,10 @@ public protocol ByteStream: AnyObject, Sendable {
 
   /// Tells the other side that no more bytes come; reading goes on.
   func finishWriting() throws(Failure)
+
+  /// Waits until the other side has got all that was written, and the end of it if that was said; no longer than
+  /// `writeTimeout`. That its program has read it is not said.
+  nonisolated(nonsending) func waitUntilAcknowledged() async throws(Failure)
 
   /// Ends the connection; what was written is still sent. A `read` that waits ends with an error, or with 0.
   func close()

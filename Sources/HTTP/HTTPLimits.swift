@@ -23,8 +23,14 @@ public struct HTTPLimits: Sendable {
   /// How many connections a server serves at once; one more is answered with 503. Stops: connections that fill the memory.
   public var connectionCount = 12_000
 
+  /// How many connections keep their memory while they wait for the next request. While there are more, each gives it back
+  /// as soon as it is idle, and takes it again for a request. Stops: idle connections that fill the memory.
+  public var bufferedConnectionCount = 256
+
   /// How long a connection may wait for the next request. Stops: connections that are open for nothing.
   public var idleTimeout = Duration.seconds(75)
+  /// After how much of that a connection gives its memory back, however few there are.
+  public var bufferedTimeout = Duration.seconds(1)
   /// How long a request's head may take from its first byte on. Stops: "slowloris", a byte every other second.
   public var headTimeout = Duration.seconds(10)
   /// How long the other side may take to send a body, besides a second for every `bodyBytesPerSecond` of it. The time in
@@ -42,4 +48,12 @@ public struct HTTPLimits: Sendable {
   public var lingerByteCount = 256 << 10
 
   public init() {}
+}
+
+/// The limits that all connections of a server have in common. Each part of a connection looks at them, and a copy in each
+/// would be more than most of them are.
+final class SharedLimits: Sendable {
+  let values: HTTPLimits
+
+  init(_ values: HTTPLimits) { self.values = values }
 }

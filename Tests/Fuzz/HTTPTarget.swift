@@ -92,7 +92,7 @@ private func serve(_ pieces: [[UInt8]], _ limits: HTTPLimits) -> [UInt8] {
       try await response.send(body)
     }
     var connection = ServerConnection(channel, server)
-    await connection.serve()
+    _ = await connection.serve()
   }
   require(channel.hasEnded, "a connection comes to an end")
   return channel.written

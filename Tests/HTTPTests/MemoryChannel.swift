@@ -14,6 +14,13 @@ final class MemoryChannel: ByteChannel, @unchecked Sendable {
     var isFinished = false
     /// How long the client takes for each piece.
     var delay = Duration.zero
+    /// The first piece is there: its time has passed.
+    var hasArrived = false
+    /// The time of whoever waits now is over.
+    var hasExpired = false
+    /// Whether what the server writes gets to the client.
+    var acknowledges = true
+    var acknowledgementWaiter: CheckedContinuation<Void, Never>?
     var now = Duration.seconds(1000)
     var reader: CheckedContinuation<Void, Never>?
     var written: [UInt8] = []
@@ -52,6 +59,23 @@ final class MemoryChannel: ByteChannel, @unchecked Sendable {
     resumeReader { $0.isFinished = true }
   }
 
+  /// Lets the time pass that the server is ready to wait.
+  func expire() {
+    resumeReader { $0.hasExpired = true }
+  }
+
+  /// From now on nothing that the server writes gets to the client, until `acknowledge`.
+  func holdBack() { state.withLock { $0.acknowledges = false } }
+
+  func acknowledge() {
+    let waiter = state.withLock { state in
+      state.acknowledges = true
+      defer { state.acknowledgementWaiter = nil }
+      return state.acknowledgementWaiter
+    }
+    waiter?.resume()
+  }
+
   func failWrites() { state.withLock { $0.failsWrites = true } }
 
   var written: String { state.withLock { String(decoding: $0.written, as: UTF8.self) } }
@@ -62,11 +86,11 @@ final class MemoryChannel: ByteChannel, @unchecked Sendable {
   var ending: Ending? { state.withLock { $0.ending } }
   var hasFinishedWriting: Bool { state.withLock { $0.hasFinishedWriting } }
 
-  /// Returns when the server waits for input, or has ended the connection.
+  /// Returns when the server waits for input or for the client to have its answer, or has ended the connection.
   func waitUntilIdle() async {
     await withCheckedContinuation { continuation in
       let isIdle = state.withLock { state in
-        if state.reader != nil || state.ending != nil { return true }
+        if state.reader != nil || state.acknowledgementWaiter != nil || state.ending != nil { return true }
         state.observers.append(continuation)
         return false
       }
@@ -99,39 +123,68 @@ final class MemoryChannel: ByteChannel, @unchecked Sendable {
 
   override func setTimeouts(read: Duration, write: Duration) { readTimeout = read }
 
+  override nonisolated(nonsending) func waitForInput() async throws(HTTPError) {
+    state.withLock { $0.readTimeouts.append(readTimeout) }
+    while try !arrives() { await pause() }
+  }
+
   override nonisolated(nonsending) func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int {
     state.withLock { $0.readTimeouts.append(readTimeout) }
-    while true {
-      if let count = try take(into: &buffer) { return count }
-      await withCheckedContinuation { continuation in
-        let waits = state.withLock { state in
-          if !state.pieces.isEmpty || state.isFinished || state.ending != nil { return false }
-          state.reader = continuation
-          return true
-        }
-        if !waits { continuation.resume() } else { notifyObservers() }
+    while try !arrives() { await pause() }
+    return take(into: &buffer)
+  }
+
+  private func pause() async {
+    await withCheckedContinuation { continuation in
+      let waits = state.withLock { state in
+        if !state.pieces.isEmpty || state.isFinished || state.hasExpired || state.ending != nil { return false }
+        state.reader = continuation
+        return true
       }
+      if !waits { continuation.resume() } else { notifyObservers() }
     }
   }
 
-  private func take(into buffer: inout MutableRawSpan) throws(HTTPError) -> Int? {
-    let limit = buffer.byteCount
-    let result: Result<[UInt8]?, HTTPError> = state.withLock { state in
+  /// Whether there is a piece, or the end.
+  private func arrives() throws(HTTPError) -> Bool {
+    let result: Result<Bool, HTTPError> = state.withLock { state in
       if state.ending != nil { return .failure(.disconnected) }
-      if state.pieces.isEmpty { return .success(state.isFinished ? [] : nil) }
-      if state.delay > readTimeout {
+      if state.pieces.isEmpty, !state.isFinished, !state.hasExpired { return .success(false) }
+      let isLate = !state.pieces.isEmpty && !state.hasArrived && state.delay > readTimeout
+      if state.hasExpired || isLate {
+        state.hasExpired = false
         state.now += readTimeout
         return .failure(.timedOut)
       }
-      state.now += state.delay
-      let piece = Array(state.pieces[0].prefix(limit))
+      if !state.pieces.isEmpty, !state.hasArrived { state.now += state.delay }
+      state.hasArrived = true
+      return .success(true)
+    }
+    return try result.get()
+  }
+
+  private func take(into buffer: inout MutableRawSpan) -> Int {
+    let limit = buffer.byteCount
+    let piece = state.withLock { state -> [UInt8] in
+      state.hasArrived = false
+      guard let first = state.pieces.first else { return [] }
+      let piece = Array(first.prefix(limit))
       state.pieces[0].removeFirst(piece.count)
       if state.pieces[0].isEmpty { state.pieces.removeFirst() }
-      return .success(piece)
+      return piece
     }
-    guard let piece = try result.get() else { return nil }
     buffer.copyToFront(piece.span)
     return piece.count
+  }
+
+  override nonisolated(nonsending) func waitUntilAcknowledged() async throws(HTTPError) {
+    await withCheckedContinuation { continuation in
+      let waits = state.withLock { state in
+        if !state.acknowledges { state.acknowledgementWaiter = continuation }
+        return !state.acknowledges
+      }
+      if waits { notifyObservers() } else { continuation.resume() }
+    }
   }
 
   override nonisolated(nonsending) func write(_ bytes: RawSpan) async throws(HTTPError) {
@@ -160,8 +213,8 @@ final class MemoryChannel: ByteChannel, @unchecked Sendable {
 extension HTTPServer {
   /// Serves one connection to its end.
   func serveAlone(_ channel: MemoryChannel) async {
-    var connection = ServerConnection(channel, self)
-    await connection.serve()
+    accept(channel)
+    await connections.waitUntilEmpty()
   }
 }
 

@@ -29,14 +29,27 @@ final class MemoryStream: ByteStream {
         }
         if isBroken { throw Failure(isTimeout: false) }
         if let bytes { return bytes }
-        await withCheckedContinuation { continuation in
-          let waits = state.withLock { state in
-            guard state.bytes.isEmpty, !state.isFinished, !state.isBroken else { return false }
-            state.reader = continuation
-            return true
-          }
-          if !waits { continuation.resume() }
+        await pause()
+      }
+    }
+
+    nonisolated(nonsending) func waitForInput() async throws(Failure) {
+      while true {
+        let (isThere, isBroken) = state.withLock { (!$0.bytes.isEmpty || $0.isFinished, $0.isBroken) }
+        if isBroken { throw Failure(isTimeout: false) }
+        if isThere { return }
+        await pause()
+      }
+    }
+
+    private func pause() async {
+      await withCheckedContinuation { continuation in
+        let waits = state.withLock { state in
+          guard state.bytes.isEmpty, !state.isFinished, !state.isBroken else { return false }
+          state.reader = continuation
+          return true
         }
+        if !waits { continuation.resume() }
       }
     }
 
@@ -87,6 +100,11 @@ final class MemoryStream: ByteStream {
     get { timeouts.withLock { $0.write } }
     set { timeouts.withLock { $0.write = newValue } }
   }
+
+  nonisolated(nonsending) func waitForInput() async throws(Failure) { try await incoming.waitForInput() }
+
+  /// What is written is there.
+  nonisolated(nonsending) func waitUntilAcknowledged() async throws(Failure) {}
 
   nonisolated(nonsending) func read(into buffer: inout MutableRawSpan) async throws(Failure) -> Int {
     let bytes = try await incoming.read(upTo: buffer.byteCount)

@@ -106,6 +106,57 @@ import Testing
         """)
   }
 
+  /// A client that has sent HEAD takes whatever comes behind the head for the next response.
+  @Test func headIsRefusedWithoutContent() async {
+    for request in ["HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: h\r\nX : y\r\n\r\n"] {
+      let text = await answers(to: request)
+      #expect(statuses(text) == [400])
+      #expect(text.hasSuffix("Connection: close\r\n\r\n") && !text.contains("Content-Length: 0\r\n"))
+    }
+  }
+
+  /// Whatever else is spoken of, the connection stays what it is (RFC 9110, 7.8).
+  @Test func upgradesAreIgnored() async {
+    let text = await answers(
+      to: """
+        GET /a HTTP/1.1\r
+        Host: h\r
+        Connection: Upgrade, HTTP2-Settings\r
+        Upgrade: h2c\r
+        HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r
+        \r
+        GET /b HTTP/1.1\r
+        Host: h\r
+        Connection: Upgrade\r
+        Upgrade: websocket\r
+        \r
+        PRI * HTTP/2.0\r
+        \r
+        SM\r
+        \r\n
+        """)
+    #expect(statuses(text) == [200, 200, 505])
+  }
+
+  /// The target says more than the field does (RFC 9112, 3.2.2), and only what can be meant for this server is answered.
+  @Test func absoluteTargets() async {
+    let handler: HTTPHandler = { request, response throws(HTTPError) in
+      try await response.send("\(String(repairing: request.host)) \(request.path)\n")
+    }
+    let text = await answers(
+      to: "GET http://first:80/a HTTP/1.1\r\nHost: second\r\n\r\nGET /b HTTP/1.1\r\nHost: second\r\n\r\n",
+      "GET https://first/c HTTP/1.1\r\nHost: first\r\n\r\n", handler: handler)
+    #expect(statuses(text) == [200, 200, 421])
+    #expect(text.contains("first:80 /a\n") && text.contains("second /b\n"))
+  }
+
+  @Test func everyAnswerHasADate() async {
+    let channel = MemoryChannel(["GET /a HTTP/1.1\r\nHost: h\r\n\r\nHEAD /b HTTP/1.1\r\nHost: h\r\n\r\nBAD\r\n"])
+    await HTTPServer(handler: answerWithPath).serveAlone(channel)
+    #expect(statuses(channel.written) == [200, 200, 400])
+    #expect(channel.written.components("\r\nDate: ").count == 4)
+  }
+
   @Test func continueIsSentWhenTheBodyIsAskedFor() async {
     let channel = MemoryChannel(
       ["PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n"], staysOpen: true)
@@ -141,6 +192,17 @@ import Testing
       to: "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: h\r\n\r\n",
       limits: limits)
     #expect(statuses(cut) == [200])
+  }
+
+  /// What is wrong with a body that nobody wanted is no reason to lose the answer that was sent before.
+  @Test func aBadBodyBehindAnAnswerEndsTheConnection() async {
+    let channel = MemoryChannel([
+      "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nX\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+    ])
+    await HTTPServer(handler: answerWithPath).serveAlone(channel)
+    #expect(statuses(channel.written) == [200])
+    #expect(channel.written.hasSuffix("POST /a\n"))
+    #expect(channel.hasFinishedWriting && channel.ending == .closed)
   }
 
   @Test func http10() async {
@@ -264,8 +326,8 @@ extension String {
     let channel = MemoryChannel("GET / HTTP/1.1\r\nHost: h\r\n\r\n".map { String($0) }, delay: .seconds(3))
     await HTTPServer(handler: answerWithPath).serveAlone(channel)
     #expect(statuses(channel.written) == [408])
-    // The first byte, and then ten seconds.
-    #expect(channel.readTimeouts.prefix(5) == [.seconds(75), .seconds(10), .seconds(7), .seconds(4), .seconds(1)])
+    // Until there is a byte, to read it, and then ten seconds.
+    #expect(Array(channel.readTimeouts.prefix(6)) == [75, 10, 10, 7, 4, 1].map { Duration.seconds($0) })
     #expect(channel.hasFinishedWriting)
   }
 
@@ -285,7 +347,7 @@ extension String {
       try await response.send()
     }.serveAlone(channel)
     #expect(statuses(channel.written) == [408])
-    #expect(channel.readTimeouts.prefix(5) == [.seconds(75), .seconds(20), .seconds(14), .seconds(8), .seconds(2)])
+    #expect(Array(channel.readTimeouts.prefix(6)) == [75, 10, 20, 14, 8, 2].map { Duration.seconds($0) })
   }
 
   /// What comes at a decent rate may come for as long as it likes.
@@ -309,6 +371,72 @@ extension String {
   }
 }
 
+/// Connections that wait for their next request.
+@Suite struct IdleConnectionTests {
+  private static let request = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+
+  /// A server that has answered a request, and how many connections had memory then and after `change`.
+  private func served(_ limits: HTTPLimits, _ change: (MemoryChannel) async -> Void) async -> (Int, Int, MemoryChannel)
+  {
+    let server = HTTPServer(limits: limits, handler: answerWithPath)
+    let channel = MemoryChannel([Self.request], staysOpen: true)
+    server.accept(channel)
+    await channel.waitUntilIdle()
+    let before = server.connections.servedCount
+    await change(channel)
+    return (before, server.connections.servedCount, channel)
+  }
+
+  @Test func memoryIsGivenBackAfterAWhile() async {
+    let (before, after, channel) = await served(HTTPLimits()) { channel in
+      channel.expire()
+      await channel.waitUntilIdle()
+    }
+    #expect(before == 1 && after == 0)
+    // Until there is a request, to read it, for another, and for what is left of the time.
+    #expect(channel.readTimeouts == [75, 10, 1, 74].map { Duration.seconds($0) })
+    #expect(channel.ending == nil)
+  }
+
+  @Test func aRequestAfterThatIsAnswered() async {
+    let (_, after, channel) = await served(HTTPLimits()) { channel in
+      for _ in 0..<3 {
+        channel.expire()
+        await channel.waitUntilIdle()
+        channel.send(Self.request)
+        await channel.waitUntilIdle()
+      }
+    }
+    #expect(after == 1)
+    #expect(statuses(channel.written) == [200, 200, 200, 200])
+  }
+
+  @Test func thatItStaysIdleEndsIt() async {
+    let (_, after, channel) = await served(HTTPLimits()) { channel in
+      channel.expire()
+      await channel.waitUntilIdle()
+      channel.expire()
+      await channel.waitUntilIdle()
+    }
+    #expect(after == 0)
+    #expect(channel.ending == .closed)
+    #expect(statuses(channel.written) == [200])
+  }
+
+  /// However many there are at once, no more than that have memory.
+  @Test func oneTooManyGivesItBackAtOnce() async {
+    var limits = HTTPLimits()
+    limits.bufferedConnectionCount = 0
+    let (before, after, channel) = await served(limits) { channel in
+      channel.send(Self.request + Self.request)
+      await channel.waitUntilIdle()
+    }
+    #expect(before == 0 && after == 0)
+    #expect(statuses(channel.written) == [200, 200, 200])
+    #expect(channel.ending == nil)
+  }
+}
+
 @Suite struct ShutdownTests {
   @Test func idleConnectionsAreClosedAtOnce() async {
     let server = HTTPServer(handler: answerWithPath)
@@ -327,6 +455,23 @@ extension String {
     #expect(statuses(channel.written) == [200])
     #expect(server.connectionCount == 0)
     #expect(listener.isClosed)
+  }
+
+  /// The machine may end when `run` returns.
+  @Test func answersHaveArrivedWhenTheServerHasStopped() async {
+    let server = HTTPServer(handler: answerWithPath)
+    let channel = MemoryChannel(["GET /a HTTP/1.1\r\nHost: h\r\n\r\n"])
+    channel.holdBack()
+    server.accept(channel)
+    await channel.waitUntilIdle()
+    #expect(statuses(channel.written) == [200])
+    #expect(channel.hasFinishedWriting && channel.ending == nil)
+    #expect(server.connectionCount == 1)
+    async let run: Void = server.run(on: MemoryListener())
+    server.stop()
+    channel.acknowledge()
+    await run
+    #expect(channel.ending == .closed)
   }
 
   @Test func requestsThatAreUnderWayAreAnswered() async {

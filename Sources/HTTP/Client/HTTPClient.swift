@@ -8,7 +8,7 @@
 /// memory at once is sent with `begin`, `write` and `finish`, and received with `receive` and `read`.
 public struct HTTPClient: ~Copyable, Sendable {
   private let channel: ByteChannel
-  private let limits: HTTPLimits
+  private let limits: SharedLimits
   private let host: String
   private var head: HeadParser<StatusLine>
   private var content: ContentReader
@@ -38,9 +38,9 @@ public struct HTTPClient: ~Copyable, Sendable {
   init(channel: ByteChannel, host: String, limits: HTTPLimits) {
     self.channel = channel
     self.host = host
-    self.limits = limits
+    self.limits = SharedLimits(limits)
     head = HeadParser(limits)
-    content = ContentReader(channel, limits)
+    content = ContentReader(channel, self.limits)
   }
 
   deinit { channel.close() }
@@ -161,7 +161,7 @@ public struct HTTPClient: ~Copyable, Sendable {
   private nonisolated(nonsending) mutating func flush() async throws(HTTPError) {
     guard !output.isEmpty else { return }
     let channel = channel
-    channel.setTimeouts(read: limits.idleTimeout, write: limits.writeTimeout)
+    channel.setTimeouts(read: limits.values.idleTimeout, write: limits.values.writeTimeout)
     do throws(HTTPError) {
       try await channel.write(output.bytes.bytes)
     } catch {
@@ -195,7 +195,7 @@ public struct HTTPClient: ~Copyable, Sendable {
     head.reset()
     let start = channel.now
     while !(try parseHead()) {
-      let left = limits.idleTimeout - (channel.now - start)
+      let left = limits.values.idleTimeout - (channel.now - start)
       guard left > .zero else { throw .timedOut }
       guard try await content.fill(timeout: left) else {
         throw head.hasBegun ? .fault(.incomplete) : .disconnected
@@ -254,7 +254,7 @@ public struct HTTPClient: ~Copyable, Sendable {
 
   private nonisolated(nonsending) mutating func skipBody() async throws(HTTPError) {
     let isRead = try await failing { client throws(HTTPError) in
-      try await client.content.discard(upTo: client.limits.discardedByteCount)
+      try await client.content.discard(upTo: client.limits.values.discardedByteCount)
     }
     progress = isRead ? .idle : .failed
   }

@@ -1,7 +1,7 @@
 /// What comes in on a connection, and the body that is taken out of it.
 struct ContentReader: ~Copyable {
   let channel: ByteChannel
-  let limits: HTTPLimits
+  private let limits: SharedLimits
   /// What has come in. The bytes at its front are content as far as `contentCount` says.
   var input = ByteBuffer(firstCapacity: 1024)
   private(set) var decoder: BodyDecoder
@@ -12,10 +12,10 @@ struct ContentReader: ~Copyable {
   /// Nothing can be found in the input any more.
   private(set) var hasFailed = false
 
-  init(_ channel: ByteChannel, _ limits: HTTPLimits) {
+  init(_ channel: ByteChannel, _ limits: SharedLimits) {
     self.channel = channel
     self.limits = limits
-    decoder = BodyDecoder(limits)
+    decoder = BodyDecoder(limits.values)
   }
 
   /// How much is read at once where there is more than a head.
@@ -29,7 +29,7 @@ struct ContentReader: ~Copyable {
     receivedByteCount = 0
     waited = .zero
     contentCount = 0
-    try decoder.begin(length, limits)
+    try decoder.begin(length, limits.values)
   }
 
   /// Gives memory back that an unusually large body took.
@@ -44,7 +44,7 @@ struct ContentReader: ~Copyable {
   /// - Returns: whether there is more; false at the end of the stream.
   nonisolated(nonsending) mutating func fill(timeout: Duration) async throws(HTTPError) -> Bool {
     let channel = channel
-    channel.setTimeouts(read: timeout, write: limits.writeTimeout)
+    channel.setTimeouts(read: timeout, write: limits.values.writeTimeout)
     var space = input.space
     let count = try await channel.read(into: &space)
     input.commit(count)
@@ -139,7 +139,7 @@ struct ContentReader: ~Copyable {
   private nonisolated(nonsending) mutating func readPast(_ buffer: inout MutableRawSpan) async throws(HTTPError) -> Int
   {
     let before = channel.now
-    channel.setTimeouts(read: try timeout, write: limits.writeTimeout)
+    channel.setTimeouts(read: try timeout, write: limits.values.writeTimeout)
     let byteCount = try await channel.read(into: &buffer)
     guard byteCount > 0 else {
       guard decoder.endsWithConnection else { throw .fault(.incomplete) }
@@ -158,8 +158,8 @@ struct ContentReader: ~Copyable {
   /// How long the other side may take from now on; see `HTTPLimits.bodyTimeout`.
   private var timeout: Duration {
     get throws(HTTPError) {
-      let earned = Duration.seconds(receivedByteCount / limits.bodyBytesPerSecond)
-      let left = limits.bodyTimeout + earned - waited
+      let earned = Duration.seconds(receivedByteCount / limits.values.bodyBytesPerSecond)
+      let left = limits.values.bodyTimeout + earned - waited
       guard left > .zero else { throw .timedOut }
       return left
     }

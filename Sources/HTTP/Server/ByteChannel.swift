@@ -18,8 +18,10 @@ class ByteChannel: @unchecked Sendable {
 
   /// See `ByteStream`.
   func setTimeouts(read: Duration, write: Duration) {}
+  nonisolated(nonsending) func waitForInput() async throws(HTTPError) {}
   nonisolated(nonsending) func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int { 0 }
   nonisolated(nonsending) func write(_ bytes: RawSpan) async throws(HTTPError) {}
+  nonisolated(nonsending) func waitUntilAcknowledged() async throws(HTTPError) {}
   func finishWriting() throws(HTTPError) {}
   func close() {}
   func abort() {}
@@ -47,6 +49,10 @@ final class StreamChannel<Stream: ByteStream>: ByteChannel, @unchecked Sendable 
     }
   }
 
+  override nonisolated(nonsending) func waitForInput() async throws(HTTPError) {
+    do throws(Stream.Failure) { try await stream.waitForInput() } catch { throw HTTPError(error) }
+  }
+
   override nonisolated(nonsending) func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int {
     do throws(Stream.Failure) { return try await stream.read(into: &buffer) } catch { throw HTTPError(error) }
   }
@@ -62,6 +68,10 @@ final class StreamChannel<Stream: ByteStream>: ByteChannel, @unchecked Sendable 
     } catch {
       throw HTTPError(error)
     }
+  }
+
+  override nonisolated(nonsending) func waitUntilAcknowledged() async throws(HTTPError) {
+    do throws(Stream.Failure) { try await stream.waitUntilAcknowledged() } catch { throw HTTPError(error) }
   }
 
   override func finishWriting() throws(HTTPError) {

@@ -16,7 +16,7 @@ public struct HTTPRequest: ~Copyable, Sendable {
   init(_ channel: ByteChannel, _ server: HTTPServer) {
     self.channel = channel
     self.server = server
-    head = HeadParser(server.limits)
+    head = HeadParser(server.limits.values)
     content = ContentReader(channel, server.limits)
   }
 

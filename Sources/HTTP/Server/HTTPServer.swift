@@ -13,13 +13,13 @@ public typealias HTTPHandler =
 ///     }
 ///     await server.run(on: try await TCPListener(port: 8080))
 ///
-/// Each connection has a task of its own. Requests of one connection are answered one after the other, in the order in which
+/// Each connection has a task. Requests of one connection are answered one after the other, in the order in which
 /// they came; what does not look like a request, or is more than the limits allow, never reaches the handler.
 public final class HTTPServer: Sendable {
   /// What the server has done so far.
   public let statistics = HTTPServerStatistics()
 
-  let limits: HTTPLimits
+  let limits: SharedLimits
   let handler: HTTPHandler
   let connections: OpenConnections
   private let stopping = Guarded(Stopping())
@@ -31,7 +31,7 @@ public final class HTTPServer: Sendable {
   }
 
   public init(limits: HTTPLimits = HTTPLimits(), handler: @escaping HTTPHandler) {
-    self.limits = limits
+    self.limits = SharedLimits(limits)
     self.handler = handler
     connections = OpenConnections(limit: limits.connectionCount)
   }
@@ -47,7 +47,7 @@ public final class HTTPServer: Sendable {
   public var connectionCount: Int { connections.count }
 
   /// Serves the listener's connections. Returns after `stop`, or when the listener has ended for another reason, as soon as
-  /// every request that was under way is answered.
+  /// every request that was under way is answered, and the clients have got the answers: the machine may end then.
   public nonisolated(nonsending) func run(on listener: some ByteStreamListener) async {
     let isStopping = stopping.withLock { stopping in
       stopping.closeListener = { listener.close() }
@@ -62,21 +62,6 @@ public final class HTTPServer: Sendable {
     stopping.withLock { stopping in
       stopping.deadline?.cancel()
       stopping.closeListener = nil
-    }
-  }
-
-  /// Serves one connection in a task of its own.
-  func accept(_ channel: ByteChannel) {
-    statistics.accepted.increment()
-    let isWelcome = connections.insert(channel)
-    Task {
-      var connection = ServerConnection(channel, self)
-      if isWelcome {
-        await connection.serve()
-        connections.remove(channel)
-      } else {
-        await connection.turnAway()
-      }
     }
   }
 

@@ -1,9 +1,12 @@
+import Synchronization
 import _Concurrency
 
 /// The connections that a server serves now.
 final class OpenConnections: Sendable {
   private let state = Guarded(State())
   private let limit: Int
+  /// How many have memory for a request.
+  private let served = Atomic<Int>(0)
 
   private struct State {
     var channels: [ByteChannel] = []
@@ -24,6 +27,13 @@ final class OpenConnections: Sendable {
       return true
     }
   }
+
+  /// How many are served now: a request is under way, or one was answered just now.
+  var servedCount: Int { served.load(ordering: .relaxed) }
+
+  func beginService() { served.wrappingAdd(1, ordering: .relaxed) }
+
+  func endService() { served.wrappingSubtract(1, ordering: .relaxed) }
 
   func remove(_ channel: ByteChannel) {
     let waiters = state.withLock { state in

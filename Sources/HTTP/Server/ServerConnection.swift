@@ -1,25 +1,30 @@
 import GuestKernel
 
-/// Serves one connection: one request after the other, until there are no more or something is wrong.
+/// Serves a connection that has something to read: one request after the other, until there are no more, or none follows for
+/// a while, or something is wrong.
 struct ServerConnection: ~Copyable {
   private let server: HTTPServer
-  private let limits: HTTPLimits
   private let channel: ByteChannel
   private var request: HTTPRequest
   private var response: HTTPResponse
   /// How many requests were answered since the connection last had to wait for one.
   private var answeredInARow = 0
+  /// Nothing was read yet, and there is something.
+  private var isFresh = true
 
   init(_ channel: ByteChannel, _ server: HTTPServer) {
     self.server = server
     self.channel = channel
-    limits = server.limits
     request = HTTPRequest(channel, server)
     response = HTTPResponse(channel)
   }
 
-  /// How a connection comes to its end.
+  private var limits: HTTPLimits { server.limits.values }
+
+  /// How the service comes to its end.
   private enum Ending {
+    /// The connection has had nothing to do for so long, and goes on without what it needs for a request.
+    case rest(Duration)
     /// The other side has closed, or has nothing to read.
     case close
     /// The other side is to have read the answer, and may still be sending.
@@ -28,15 +33,20 @@ struct ServerConnection: ~Copyable {
     case abort
   }
 
-  nonisolated(nonsending) mutating func serve() async {
-    let ending = await serveRequests()
-    switch ending {
-    case .close: channel.close()
+  /// - Returns: for how long the connection has been idle; nil if it has ended.
+  nonisolated(nonsending) mutating func serve() async -> Duration? {
+    switch await serveRequests() {
+    case .rest(let idleTime): return idleTime
+    case .close:
+      await deliver()
+      channel.close()
     case .linger:
       await linger()
+      await deliver()
       channel.close()
     case .abort: channel.abort()
     }
+    return nil
   }
 
   /// Answers a connection that is one too many, and has no more time for it.
@@ -49,13 +59,18 @@ struct ServerConnection: ~Copyable {
 
   private nonisolated(nonsending) mutating func serveRequests() async -> Ending {
     do throws(HTTPError) {
-      while try await receiveHead() {
+      while true {
+        switch try await receiveHead() {
+        case .request: break
+        case .nothing(let idleTime): return .rest(idleTime)
+        case .end:
+          try await response.flush()
+          return .close
+        }
         try beginRequest()
         await letOthersRun()
         if let ending = try await answer() { return ending }
       }
-      try await response.flush()
-      return .close
     } catch {
       return await end(after: error)
     }
@@ -63,31 +78,53 @@ struct ServerConnection: ~Copyable {
 
   // MARK: Receiving
 
+  private enum Arrival {
+    case request
+    /// There will be no further request.
+    case end
+    /// There was none for so long.
+    case nothing(Duration)
+  }
+
   /// Waits for the head of a request. What was answered before is written out first, as soon as there is need to wait.
-  ///
-  /// - Returns: false if there will be no further request.
-  private nonisolated(nonsending) mutating func receiveHead() async throws(HTTPError) -> Bool {
+  private nonisolated(nonsending) mutating func receiveHead() async throws(HTTPError) -> Arrival {
     var headBegan: Duration?
     request.head.reset()
     response.reset()
     while true {
-      if try parseHead() { return channel.life.beginRequest() }
+      if try parseHead() { return channel.life.beginRequest() ? .request : .end }
       answeredInARow = 0
       try await response.flush()
-      var timeout = limits.idleTimeout
-      if request.head.hasBegun {
-        let now = channel.now
-        let began = headBegan ?? now
-        headBegan = began
-        timeout = limits.headTimeout - (now - began)
-        guard timeout > .zero else { throw .timedOut }
-      } else {
-        shrink()
+      guard request.head.hasBegun else {
+        switch try await awaitHead() {
+        case .request: continue
+        case .end: return .end
+        case .nothing(let idleTime): return .nothing(idleTime)
+        }
       }
-      guard try await request.content.fill(timeout: timeout) else {
-        guard !request.head.hasBegun else { throw .fault(.incomplete) }
-        return false
-      }
+      let now = channel.now
+      let began = headBegan ?? now
+      headBegan = began
+      let timeout = limits.headTimeout - (now - began)
+      guard timeout > .zero else { throw .timedOut }
+      guard try await request.content.fill(timeout: timeout) else { throw .fault(.incomplete) }
+    }
+  }
+
+  /// Waits for a request to begin.
+  private nonisolated(nonsending) mutating func awaitHead() async throws(HTTPError) -> Arrival {
+    var timeout = limits.headTimeout
+    if !isFresh {
+      guard server.connections.servedCount <= limits.bufferedConnectionCount else { return .nothing(.zero) }
+      timeout = min(limits.bufferedTimeout, limits.idleTimeout)
+      shrink()
+    }
+    isFresh = false
+    do throws(HTTPError) {
+      return try await request.content.fill(timeout: timeout) ? .request : .end
+    } catch {
+      guard error == .timedOut else { throw error }
+      return .nothing(timeout)
     }
   }
 
@@ -193,8 +230,10 @@ struct ServerConnection: ~Copyable {
 
   /// Answers what is no proper request, unless an answer has begun.
   private nonisolated(nonsending) mutating func refuse(_ status: HTTPStatus, _ reason: StaticString) async -> Ending {
+    // What is wrong is behind an answer that is complete, in a body that nobody wanted.
+    guard response.progress != .complete else { return .linger }
     guard response.progress == .open else { return .abort }
-    response.begin(isForHead: false, version: .http11, closes: true)
+    response.begin(isForHead: request.head.line?.method == .head, version: .http11, closes: true)
     response.status = status
     do throws(HTTPError) {
       try await response.send("\(status.code) \(status.reason): \(reason)\n")
@@ -206,7 +245,7 @@ struct ServerConnection: ~Copyable {
   }
 
   /// Reads on for a while, until the other side closes: a connection that is closed with input unread is reset, and the
-  /// answer may be lost with it (RFC 9112, 9.6). It may be lost as well if the machine ends before it is on its way.
+  /// answer may be lost with it (RFC 9112, 9.6).
   private nonisolated(nonsending) mutating func linger() async {
     let start = channel.now
     var room = limits.lingerByteCount
@@ -219,6 +258,17 @@ struct ServerConnection: ~Copyable {
         room -= request.content.input.count
         request.content.input.removeAll()
       }
+    } catch {
+      return
+    }
+  }
+  /// Waits until the client has got everything: when there is no connection left the machine may end, and what it has not
+  /// sent by then, or not sent again, nobody gets.
+  private nonisolated(nonsending) func deliver() async {
+    channel.setTimeouts(read: limits.lingerTimeout, write: limits.lingerTimeout)
+    do throws(HTTPError) {
+      try channel.finishWriting()
+      try await channel.waitUntilAcknowledged()
     } catch {
       return
     }
