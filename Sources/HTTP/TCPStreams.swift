@@ -21,9 +21,10 @@ extension HTTPClient {
     to host: String, port: UInt16 = 80, timeout: Duration? = nil, limits: HTTPLimits = HTTPLimits(),
     on network: Network? = nil
   ) async throws(NetworkError) -> HTTPClient {
-    let connection = try await TCPConnection.connect(to: host, port: port, timeout: timeout, on: network)
     // An IPv6 address has colons of its own (RFC 3986, 3.2.2).
     let name = host.utf8.contains(ASCII.colon) ? "[\(host)]" : host
+    guard name.utf8.span.isHost(mayBeEmpty: false) else { throw NetworkError(.resolve, host, .nameNotFound) }
+    let connection = try await TCPConnection.connect(to: host, port: port, timeout: timeout, on: network)
     return HTTPClient(connection, host: port == 80 ? name : "\(name):\(port)", limits: limits)
   }
 }

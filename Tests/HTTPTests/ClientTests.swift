@@ -103,6 +103,44 @@ import Testing
     }
   }
 
+  /// Another answer than was asked for is none to what is asked next (RFC 9112, 9.2).
+  @Test func whatWasNotAskedForEndsTheConnection() async throws {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    for surplus in [answer, "\r\n", "x"] {
+      let channel = MemoryChannel([answer + surplus, answer])
+      var client = HTTPClient(channel: channel, host: "test", limits: HTTPLimits())
+      #expect(try await client.get("/").body == Array("ok".utf8))
+      let isReusable = client.isReusable
+      #expect(!isReusable)
+      var failure: HTTPError?
+      do throws(HTTPError) { _ = try await client.get("/") } catch { failure = error }
+      #expect(failure == .disconnected)
+      #expect(channel.written == "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+    }
+  }
+
+  /// Nothing that somebody else has chosen ends a line.
+  @Test func targetsThatAreNoneAreNotSent() async throws {
+    let channel = MemoryChannel(["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+    var client = HTTPClient(channel: channel, host: "test", limits: HTTPLimits())
+    for target in ["", "a", "/a b", "/\r\nX: y", "/\u{e9}", "/a#b", "*", "http://other/"] {
+      var failure: HTTPError?
+      do throws(HTTPError) { _ = try await client.get(target) } catch { failure = error }
+      #expect(failure == .fault(.badTarget), "\(target)")
+    }
+    #expect(channel.written == "")
+    #expect(try await client.send(.options, "*", body: nil, as: nil).status == .ok)
+  }
+
+  @Test func thatThereIsNoContentIsSaidWhereThereCouldBe() async throws {
+    for (method, line) in [(HTTPMethod.post, "Content-Length: 0\r\n"), (.put, "Content-Length: 0\r\n"), (.delete, "")] {
+      let channel = MemoryChannel(["HTTP/1.1 204 No Content\r\n\r\n"])
+      var client = HTTPClient(channel: channel, host: "test", limits: HTTPLimits())
+      #expect(try await client.send(method, "/a", body: nil, as: nil).status == .noContent)
+      #expect(channel.written == "\(method.name) /a HTTP/1.1\r\nHost: test\r\n\(line)\r\n")
+    }
+  }
+
   @Test func aBodyThatEndsWithTheConnection() async throws {
     let channel = MemoryChannel(["HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\nabc", "def"])
     var client = HTTPClient(channel: channel, host: "test", limits: HTTPLimits())

@@ -57,12 +57,15 @@ import Testing
     #expect(target("/a?b?c") == ["/a", "b?c", nil])
     #expect(target("/a?") == ["/a", "", nil])
     #expect(target("http://h:1/a?b") == ["/a", "b", "h:1"])
-    #expect(target("HTTPS://h") == ["/", nil, "h"])
+    #expect(target("HTTP://h") == ["/", nil, "h"])
+    #expect(target("HTTPS://h") == nil)
+    #expect(target("http://:80") == nil)
     #expect(target("http://h?b/c") == ["/", "b/c", "h"])
     #expect(target("*", .options) == ["*", nil, nil])
     #expect(target("h:443", .connect) == ["", nil, "h:443"])
     #expect(target("h", .connect) == nil)
     #expect(target("h:", .connect) == nil)
+    #expect(target(":80", .connect) == nil)
   }
 
   @Test func versionsAndConnectionTokensDecideOnKeepAlive() throws {
@@ -110,6 +113,17 @@ import Testing
     #expect(throws: HTTPFault.ambiguousLength) {
       try length("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n")
     }
+    #expect(throws: HTTPFault.ambiguousLength) { try length("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") }
+    for status in ["103 Early", "204 No Content"] {
+      #expect(throws: HTTPFault.badTransferEncoding) {
+        try length("HTTP/1.1 \(status)\r\nTransfer-Encoding: chunked\r\n\r\n")
+      }
+    }
+    #expect(throws: HTTPFault.badContentLength) {
+      try length("HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Length: 7\r\n\r\n")
+    }
+    // Only requests may come behind empty lines.
+    #expect(throws: HTTPFault.badStartLine) { try length("\r\nHTTP/1.1 200 OK\r\n\r\n") }
   }
 }
 

@@ -30,12 +30,13 @@ public struct HTTPClient: ~Copyable, Sendable {
 
   /// - Parameters:
   ///   - stream: a connection to the server.
-  ///   - host: the name of the server, with a colon and the port unless that is 80.
+  ///   - host: the name of the server, with a colon and the port unless that is 80. Nothing else may be in it.
   public init(_ stream: some ByteStream, host: String, limits: HTTPLimits = HTTPLimits()) {
     self.init(channel: StreamChannel(stream), host: host, limits: limits)
   }
 
   init(channel: ByteChannel, host: String, limits: HTTPLimits) {
+    precondition(host.utf8.span.isHost(mayBeEmpty: true), "a host and a port at most")
     self.channel = channel
     self.host = host
     self.limits = SharedLimits(limits)
@@ -46,7 +47,7 @@ public struct HTTPClient: ~Copyable, Sendable {
   deinit { channel.close() }
 
   /// Whether another request can be sent, now or when the present response was read.
-  public var isReusable: Bool { keepsAlive && progress != .failed }
+  public var isReusable: Bool { keepsAlive && progress != .failed && (progress != .idle || content.input.isEmpty) }
 
   // MARK: Whole messages
 
@@ -93,16 +94,29 @@ public struct HTTPClient: ~Copyable, Sendable {
   /// - Parameters:
   ///   - type: of the content; nil if there is none.
   ///   - byteCount: of the content; nil, with a type, if that is not known yet.
+  /// - Throws: `fault(.badTarget)` for a target that is none, of which nothing is sent. Whoever makes a target of others' words
+  ///   has to percent-encode them.
   public nonisolated(nonsending) mutating func begin(
     _ method: HTTPMethod, _ target: String, as type: StaticString? = nil, byteCount: Int? = nil
   ) async throws(HTTPError) {
     precondition(method != .other && method != .connect, "a method that has a meaning here")
-    precondition(target.utf8.allSatisfy { $0.isTargetCharacter }, "a target has neither spaces nor control characters")
+    guard Self.isTarget(target, method) else { throw .fault(.badTarget) }
     if progress == .receiving { try await skipBody() }
     guard keepsAlive, progress == .idle else { throw .disconnected }
+    // What came without having been asked for is no answer to what is asked now (RFC 9112, 9.2).
+    guard content.input.isEmpty else {
+      progress = .failed
+      throw .disconnected
+    }
     self.method = method
     appendHead(target, type, byteCount)
     progress = byteCount.map { .plain(left: $0) } ?? (type == nil ? .plain(left: 0) : .chunked)
+  }
+
+  /// Whether it is a path, or stands for the server as a whole (RFC 9112, 3.2.1 and 3.2.4).
+  private static func isTarget(_ target: String, _ method: HTTPMethod) -> Bool {
+    let isPath = target.utf8.first == ASCII.slash && target.utf8.allSatisfy { $0.isTargetCharacter }
+    return isPath || (target == "*" && method == .options)
   }
 
   private mutating func appendHead(_ target: String, _ type: StaticString?, _ byteCount: Int?) {
@@ -123,6 +137,9 @@ public struct HTTPClient: ~Copyable, Sendable {
       output.appendLineEnd()
     } else if type != nil {
       output.append("Transfer-Encoding: chunked\r\n")
+    } else if method == .post || method == .put || method == .patch {
+      // A server may want to know that there is none (RFC 9110, 8.6).
+      output.append("Content-Length: 0\r\n")
     }
     output.appendLineEnd()
   }

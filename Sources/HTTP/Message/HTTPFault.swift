@@ -6,6 +6,8 @@ public enum HTTPFault: Error, Hashable, Sendable {
   case badStartLine
   /// The target is none of the four forms, or not the one that goes with the method (RFC 9112, 3.2).
   case badTarget
+  /// The target's scheme is `https`, and the connection is not secured (RFC 9110, 7.4).
+  case misdirected
   case targetTooLong
   /// No version of HTTP/1.
   case unsupportedVersion
@@ -52,6 +54,7 @@ public enum HTTPFault: Error, Hashable, Sendable {
     case .badStartLine, .badTarget, .bareLineFeed, .badFieldName, .badFieldValue, .foldedField, .badHost,
       .badContentLength, .ambiguousLength, .badTransferEncoding, .badChunk, .chunkExtensionsTooLong, .incomplete:
       .badRequest
+    case .misdirected: .misdirectedRequest
     case .targetTooLong: .uriTooLong
     case .unsupportedVersion: .httpVersionNotSupported
     case .unsupportedMethod, .unknownTransferEncoding: .notImplemented
@@ -66,6 +69,7 @@ public enum HTTPFault: Error, Hashable, Sendable {
     switch self {
     case .badStartLine: "the first line is malformed"
     case .badTarget: "the target is malformed"
+    case .misdirected: "the target is for secured connections"
     case .targetTooLong: "the target is too long"
     case .unsupportedVersion: "the version is not HTTP/1"
     case .unsupportedMethod: "the method is not implemented"

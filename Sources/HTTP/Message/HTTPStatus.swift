@@ -29,6 +29,7 @@ public struct HTTPStatus: Hashable, Sendable {
   public static let uriTooLong = HTTPStatus(414)
   public static let unsupportedMediaType = HTTPStatus(415)
   public static let expectationFailed = HTTPStatus(417)
+  public static let misdirectedRequest = HTTPStatus(421)
   public static let requestHeaderFieldsTooLarge = HTTPStatus(431)
   public static let internalServerError = HTTPStatus(500)
   public static let notImplemented = HTTPStatus(501)
@@ -59,6 +60,7 @@ public struct HTTPStatus: Hashable, Sendable {
     case 414: "URI Too Long"
     case 415: "Unsupported Media Type"
     case 417: "Expectation Failed"
+    case 421: "Misdirected Request"
     case 431: "Request Header Fields Too Large"
     case 500: "Internal Server Error"
     case 501: "Not Implemented"

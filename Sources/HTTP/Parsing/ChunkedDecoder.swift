@@ -81,26 +81,32 @@ struct ChunkedDecoder: ~Copyable {
     }
   }
 
-  /// Chunk extensions are ignored (RFC 9112, 7.1.1). A lone line feed in one is where parsers have differed.
+  /// Chunk extensions are ignored (RFC 9112, 7.1.1). A lone line feed in one, and whitespace behind a size without one, are
+  /// where parsers have differed.
   private mutating func takeExtension(_ byte: UInt8) throws(HTTPFault) {
     if byte == ASCII.carriageReturn {
+      guard isInExtension || !isPadded else { throw .badChunk }
       state = .sizeEnd
       return
     }
     guard byte.isFieldCharacter else { throw .badChunk }
     // The first thing behind the whitespace is a semicolon.
-    if !isInExtension, !byte.isSpaceOrTab {
-      guard byte == ASCII.semicolon else { throw .badChunk }
-      isInExtension = true
+    if !isInExtension {
+      guard byte == ASCII.semicolon || byte.isSpaceOrTab else { throw .badChunk }
+      isInExtension = byte == ASCII.semicolon
+      isPadded = true
     }
     guard extensionRoom > 0 else { throw .chunkExtensionsTooLong }
     extensionRoom -= 1
   }
 
   private var isInExtension = false
+  /// There is something behind the size.
+  private var isPadded = false
 
   private mutating func beginChunk() throws(HTTPFault) {
     isInExtension = false
+    isPadded = false
     digitCount = 0
     if chunkByteCount == 0 {
       trailerParser.begin(trailers)

@@ -13,7 +13,7 @@ struct HeadFacts {
   init(request line: RequestLine, _ fields: borrowing HTTPFields) throws(HTTPFault) {
     let named = try NamedFields(fields)
     guard named.hostCount == 1 || (named.hostCount == 0 && line.version == .http10) else { throw .badHost }
-    if let host = named.host, !fields.text.bytes.extracting(host).isHost(portIsRequired: false) { throw .badHost }
+    if let host = named.host, !fields.text.bytes.extracting(host).isHost(mayBeEmpty: true) { throw .badHost }
     if let coding = named.transferCoding {
       // RFC 9112, 6.1: only somebody who smuggles sends these.
       guard named.contentLengthCount == 0, line.version == .http11 else { throw .ambiguousLength }
@@ -35,6 +35,8 @@ struct HeadFacts {
     if let coding = named.transferCoding {
       guard named.contentLengthCount == 0, line.version == .http11 else { throw .ambiguousLength }
       try coding.requireChunkedAlone()
+      // RFC 9112, 6.1: these never have one, and where its chunks would begin is not certain.
+      guard line.status.code >= 200, line.status != .noContent else { throw .badTransferEncoding }
     }
     let byteCount = try named.requireContentLength()
     // RFC 9112, 6.3, in its order.
@@ -120,8 +122,12 @@ private struct TransferCoding {
   private var count = 0
   private var chunkedCount = 0
   private var endsWithChunked = false
+  /// An element is empty. RFC 9110, 5.6.1.2, has those ignored; a recipient on the way that does not sees no `chunked`.
+  private var hasGap = false
 
   mutating func append(_ value: Span<UInt8>) {
+    let countBefore = count
+    defer { hasGap = hasGap || count - countBefore != value.commaCount + 1 }
     value.forEachListElement { range in
       count += 1
       endsWithChunked = value.extracting(range).equalsIgnoringCase("chunked")
@@ -130,12 +136,18 @@ private struct TransferCoding {
   }
 
   func requireChunkedAlone() throws(HTTPFault) {
-    guard endsWithChunked, chunkedCount == 1 else { throw .badTransferEncoding }
+    guard endsWithChunked, chunkedCount == 1, !hasGap else { throw .badTransferEncoding }
     guard count == 1 else { throw .unknownTransferEncoding }
   }
 }
 
 extension Span where Element == UInt8 {
+  fileprivate var commaCount: Int {
+    var commas = 0
+    for index in 0..<count where self[index] == ASCII.comma { commas += 1 }
+    return commas
+  }
+
   /// The elements of a list, which are separated by commas, without the whitespace around them and without empty ones
   /// (RFC 9110, 5.6.1.2). Commas in quoted strings separate as well: no list that is read here has any.
   func forEachListElement(_ body: (Range<Int>) -> Void) {

@@ -14,7 +14,7 @@ struct HeadParser<Line: StartLine>: ~Copyable, Sendable {
   init(_ limits: HTTPLimits) {
     fieldParser = FieldParser(byteLimit: limits.fieldsByteCount, countLimit: limits.fieldCount)
     lineLimit = limits.startLineByteCount
-    emptyLineLimit = limits.emptyLineCount
+    emptyLineLimit = Line.followsEmptyLines ? limits.emptyLineCount : 0
   }
 
   /// Whether a message has begun.
@@ -45,7 +45,6 @@ struct HeadParser<Line: StartLine>: ~Copyable, Sendable {
       throw error == .targetTooLong ? Line.fault(ofLongLine: fields.text.bytes) : error
     }
     if fields.text.isEmpty {
-      // RFC 9112, 2.2: a robust server ignores empty lines before a request.
       emptyLineCount += 1
       guard emptyLineCount <= emptyLineLimit else { throw .badStartLine }
     } else {

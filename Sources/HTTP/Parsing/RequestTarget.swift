@@ -13,7 +13,7 @@ struct RequestTarget {
     let rest: Range<Int>
     if method == .connect {
       // authority-form; what a target of another form would be is not asked for with this method.
-      guard target.isHost(portIsRequired: true) else { throw .badTarget }
+      guard target.isHost(portIsRequired: true, mayBeEmpty: false) else { throw .badTarget }
       (path, query, authority) = (range.lowerBound..<range.lowerBound, nil, range)
       return
     } else if target[0] == ASCII.slash {
@@ -25,10 +25,11 @@ struct RequestTarget {
       return
     } else {
       // absolute-form, which every server has to understand.
-      let start = range.lowerBound + (try Self.schemeByteCount(target))
+      try Self.requireScheme(of: target)
+      let start = range.lowerBound + Self.schemeByteCount
       var end = start
       while end < range.upperBound, line[end] != ASCII.slash, line[end] != ASCII.questionMark { end += 1 }
-      guard end > start, line.extracting(start..<end).isHost(portIsRequired: false) else { throw .badTarget }
+      guard line.extracting(start..<end).isHost(mayBeEmpty: false) else { throw .badTarget }
       authority = start..<end
       rest = end..<range.upperBound
     }
@@ -45,17 +46,22 @@ struct RequestTarget {
     }
   }
 
-  /// How long the scheme in front of an authority is, with what separates them.
-  private static func schemeByteCount(_ target: Span<UInt8>) throws(HTTPFault) -> Int {
-    if target.count > 7, target.extracting(0..<7).equalsIgnoringCase("http://") { return 7 }
-    if target.count > 8, target.extracting(0..<8).equalsIgnoringCase("https://") { return 8 }
+  /// Of "http://".
+  private static var schemeByteCount: Int { 7 }
+
+  /// A request for what only a secured connection may ask for is not for this server (RFC 9110, 7.4).
+  private static func requireScheme(of target: Span<UInt8>) throws(HTTPFault) {
+    if target.count > 7, target.extracting(0..<7).equalsIgnoringCase("http://") { return }
+    if target.count > 8, target.extracting(0..<8).equalsIgnoringCase("https://") { throw .misdirected }
     throw .badTarget
   }
 }
 
 extension Span where Element == UInt8 {
   /// Whether the bytes are `uri-host [ ":" port ]` (RFC 9110, 7.2). User information is not allowed there (4.2.4).
-  func isHost(portIsRequired: Bool) -> Bool {
+  ///
+  /// - Parameter mayBeEmpty: the host; in a target it may not (4.2.1).
+  func isHost(portIsRequired: Bool = false, mayBeEmpty: Bool) -> Bool {
     var index = 0
     if count > 0, self[0] == ASCII.openingBracket {
       guard let end = firstIndex(of: ASCII.closingBracket), end > 1 else { return false }
@@ -68,6 +74,7 @@ extension Span where Element == UInt8 {
     } else {
       while index < count, self[index].isHostCharacter || self[index] == ASCII.percent { index += 1 }
     }
+    guard index > 0 || mayBeEmpty else { return false }
     if index == count { return !portIsRequired }
     guard self[index] == ASCII.colon else { return false }
     for digit in index + 1..<count where !self[digit].isDigit { return false }

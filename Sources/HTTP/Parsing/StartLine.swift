@@ -5,6 +5,9 @@ protocol StartLine: Sendable {
 
   /// What is wrong with a line that is too long.
   static func fault(ofLongLine beginning: Span<UInt8>) -> HTTPFault
+
+  /// Whether empty lines in front of it are passed over.
+  static var followsEmptyLines: Bool { get }
 }
 
 /// Which version of HTTP/1 a message is in. A minor version above 1 is taken for 1 (RFC 9110, 6.2).
@@ -42,6 +45,9 @@ struct RequestLine: StartLine {
     target = try RequestTarget(line, targetStart..<targetEnd, method)
   }
 
+  /// RFC 9112, 2.2: a robust server ignores empty lines before a request.
+  static var followsEmptyLines: Bool { true }
+
   /// A long target, unless the line is no request line at all.
   static func fault(ofLongLine beginning: Span<UInt8>) -> HTTPFault {
     for index in 0..<min(beginning.count, longestMethod) where !beginning[index].isTokenCharacter {
@@ -70,6 +76,8 @@ struct StatusLine: StartLine {
     guard line.count == statusEnd || line[statusEnd] == ASCII.space else { throw .badStartLine }
     for index in statusEnd..<line.count where !line[index].isFieldCharacter { throw .badStartLine }
   }
+
+  static var followsEmptyLines: Bool { false }
 
   static func fault(ofLongLine beginning: Span<UInt8>) -> HTTPFault { .badStartLine }
 }

@@ -184,6 +184,7 @@ public struct HTTPResponse: ~Copyable, Sendable {
 
   private mutating func appendHead(_ type: StaticString?, _ length: Progress) {
     precondition(progress == .open, "a request is answered once")
+    precondition(status.code >= 200, "an interim status answers nothing (RFC 9110, 15.2)")
     if channel.owesContinue || channel.life.isEnding { closes = true }
     // Whether a client that waits for it sends the body now is not known: the connection ends here.
     channel.owesContinue = false
