@@ -14,6 +14,25 @@ struct HeldConnections: ~Copyable {
     descriptors.append(connection.release())
   }
 
+  /// Has a request answered by the example `http` on each, and keeps them open.
+  func expectGreetings() throws(Verdict) {
+    for (number, descriptor) in descriptors.enumerated() {
+      let request = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+      guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
+        throw Verdict(call: "send on connection \(number)")
+      }
+      var answer: [UInt8] = []
+      while !answer.suffix(7).elementsEqual("world!\n".utf8) {
+        var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        guard poll(&polled, 1, 60_000) == 1, case let count = recv(descriptor, &bytes, bytes.count, 0), count > 0 else {
+          throw .failed("connection \(number) of \(descriptors.count) is not answered")
+        }
+        answer += bytes[..<count]
+      }
+    }
+  }
+
   /// Sends a byte on each, and expects it back.
   func expectAnswers() throws(Verdict) {
     for (number, descriptor) in descriptors.enumerated() {

@@ -27,8 +27,22 @@ func networkHTTPCases() -> [Case] {
       }
       run = try lab.tool("curl", ["-sS", "\(base)/count/200000"]).expect(status: 0)
       try run.expect(run.stdout.lines.count == 200_000, "200,000 lines", got: "\(run.stdout.lines.count)")
-      try lab.tool("curl", ["-sS", "\(base)/metrics"]).expect(status: 0).expectOutput(
-        containing: "tcp_passive_opens_total")
+      let metrics = try lab.metrics()
+      // The connection that asks is one; others may be about to end.
+      for name in ["http_connections", "tcp_connections", "tcp_passive_opens_total", "http_requests_total"] {
+        guard metrics[name, default: 0] > 0 else { throw .failed("/metrics has no \(name) above 0") }
+      }
+      for name in ["http_faults_total", "http_timeouts_total", "tcp_backlog", "tcp_receive_queue_bytes"] {
+        guard metrics[name] == 0 else { throw .failed("/metrics does not have \(name) as 0") }
+      }
+      if lab.subject == .guest {
+        // Somebody waits to accept, nobody sleeps, and every buffer that a frame came in is the device's again.
+        guard metrics["net_tasks_waiting", default: 0] > 0, metrics["needletail_tasks_sleeping"] == 0,
+          metrics["needletail_tasks_ready"] != nil, metrics["needletail_task_turns_total", default: 0] > 0,
+          metrics["net_receive_queue_buffers"] == metrics["net_receive_queue_limit"],
+          metrics["net_transmit_queue_frames", default: .max] <= metrics["net_transmit_queue_limit", default: 0]
+        else { throw .failed("of its own a guest's /metrics say \(metrics)") }
+      }
       try lab.tool("curl", ["-sS", "-X", "POST", "\(base)/quit"]).expect(status: 0)
       try lab.finishMachine().expect(status: 0).expect(stderr: "")
     },
@@ -59,29 +73,45 @@ func networkHTTPCases() -> [Case] {
       try lab.quit()
     },
     networkCase(
-      "network-notes-killed", "a note that was acknowledged is there after the monitor was killed", for: [.guest]
-    ) {
-      lab throws(Verdict) in
+      "network-http-idle", "2,000 clients that have been answered, and stay, leave room for more in 24 MiB",
+      for: [.guest]
+    ) { lab throws(Verdict) in
+      linux_raise_descriptor_limit()
+      try lab.startService("http", options: ["--memory", "24M"])
+      let before = try lab.metrics()["needletail_heap_used_bytes", default: 0]
+      do {
+        var held = HeldConnections()
+        for _ in 0..<2000 { try held.open(NetworkLab.machineIPv4, port: 8080) }
+        try held.expectGreetings()
+        let after = try lab.metrics()["needletail_heap_used_bytes", default: 0]
+        guard after > before, (after - before) / 2000 < 6000 else {
+          throw .failed("expected less than 6000 bytes for each; got \((after - before) / 2000)")
+        }
+        // Each of them goes on where it was.
+        try held.expectGreetings()
+      }
+      try lab.quit()
+    },
+    networkCase(
+      "network-notes-killed",
+      "what eight writers at once were told is written is there after the monitor was killed, and nothing else",
+      for: [.guest]
+    ) { lab throws(Verdict) in
       let disk = try Disk(byteCount: 4 << 20)
       let options = disk.attached(as: "notes")
       var random = SeededGenerator(seed: 29)
-      var acknowledged: [Int: Int] = [:]
-      for round in 0..<12 {
+      var writers = NoteWriters(count: 8, seed: 31)
+      for _ in 0..<12 {
         try lab.startService("notes", options: options)
-        try lab.expectNotes(acknowledged)
-        let connection = try InternetSocket.connected(to: NetworkLab.machineIPv4, port: 8080)
-        for number in 0..<Int.random(in: 1...20, using: &random) {
-          let note = Int.random(in: 0..<40, using: &random), value = round * 100 + number
-          try connection.put(note: note, value)
-          acknowledged[note] = value
-        }
-        // Another is under way; it may be there or not, under a name that is not looked for.
-        try connection.send(NoteText.put("last", "x"))
+        try lab.expectNotes(of: &writers)
+        try writers.connect(to: NetworkLab.machineIPv4)
+        try writers.write(untilAcknowledged: Int.random(in: 1...80, using: &random))
         lab.signalMachine(SIGKILL)
         _ = try lab.finishMachine()
+        try writers.takeLastAnswers()
       }
       try lab.startService("notes", options: options)
-      try lab.expectNotes(acknowledged)
+      try lab.expectNotes(of: &writers)
       try lab.quit()
     },
   ]
@@ -101,32 +131,40 @@ extension NetworkLab {
     try finishMachine().expect(status: 0).expect(stderr: "")
   }
 
-  /// The service has these notes, by their numbers.
-  fileprivate func expectNotes(_ notes: [Int: Int]) throws(Verdict) {
-    for (note, value) in notes {
-      let run = try tool("curl", ["-sS", "-f", "http://\(Self.machineIPv4):8080/notes/note\(note)"])
-      try run.expect(status: 0).expect(stdout: "value \(value)")
+  /// Reads all notes that the writers know of, which are as they may be.
+  fileprivate func expectNotes(of writers: inout NoteWriters) throws(Verdict) {
+    for name in writers.possible.keys.sorted() {
+      let connection = try InternetSocket.connected(to: Self.machineIPv4, port: 8080)
+      try connection.send(NoteText.get(name))
+      let answer = String(decoding: try connection.receiveToEnd(), as: UTF8.self)
+      guard let head = answer.offset(ofBytesOf: "\r\n\r\n"), answer.hasPrefix("HTTP/1.1 200 ") else {
+        guard answer.hasPrefix("HTTP/1.1 404 ") else { throw .failed("\(name): '\(answer.shortened(to: 100))'") }
+        try writers.settle(name, nil)
+        continue
+      }
+      try writers.settle(name, String(decoding: answer.utf8.dropFirst(head + 4), as: UTF8.self))
     }
   }
-}
 
-/// What is said to the example `notes`.
-private enum NoteText {
-  static func put(_ name: String, _ text: String) -> String {
-    "PUT /notes/\(name) HTTP/1.1\r\nHost: notes\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
-  }
-}
-
-extension InternetSocket {
-  /// Writes a note, and waits for the acknowledgement.
-  fileprivate func put(note: Int, _ value: Int) throws(Verdict) {
-    try send(NoteText.put("note\(note)", "value \(value)"))
-    var answer = ""
-    while !answer.contains(bytesOf: "\r\n\r\n") {
-      let bytes = try receive()
-      guard !bytes.isEmpty else { throw .failed("the connection ended before note \(note) was acknowledged") }
-      answer += String(decoding: bytes, as: UTF8.self)
+  /// What Prometheus would read: samples behind their own `HELP` and `TYPE`, counters by their names.
+  fileprivate func metrics() throws(Verdict) -> [String: UInt64] {
+    let run = try tool("curl", ["-sS", "-f", "http://\(Self.machineIPv4):8080/metrics"]).expect(status: 0)
+    var metrics: [String: UInt64] = [:]
+    var described = "", type = ""
+    for line in run.stdout.lines {
+      let words = line.words
+      if line.hasPrefix("# HELP "), words.count > 3 {
+        described = words[2]
+      } else if line.hasPrefix("# TYPE "), words.count == 4, words[2] == described {
+        type = words[3]
+      } else if words.count == 2, words[0] == described, let value = UInt64(numeral: words[1]) {
+        let isCounter = words[0].hasSuffix("_total")
+        guard type == (isCounter ? "counter" : "gauge") else { throw .failed("\(described) is a \(type)") }
+        metrics[described] = value
+      } else {
+        throw .failed("/metrics has the line '\(line)' behind the description of '\(described)'")
+      }
     }
-    guard answer.hasPrefix("HTTP/1.1 204") else { throw .failed("expected 204; got '\(answer.lines[0])'") }
+    return metrics
   }
 }
