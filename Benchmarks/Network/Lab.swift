@@ -96,6 +96,13 @@ struct Lab {
     return ProbeStatistics(text: try connection.receiveToEnd())
   }
 
+  /// What the example `http` says of itself, by name.
+  static func httpStatistics() throws(BenchmarkError) -> ProbeStatistics {
+    let connection = try Stream.connected(to: Side.guest.address, port: 8080)
+    try connection.send("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    return ProbeStatistics(text: try connection.receiveToEnd())
+  }
+
   /// Ends a `net-probe` that has `stop 99`.
   static func stopProbe(_ server: Server) throws(BenchmarkError) {
     // The machine may be gone before it has agreed.
@@ -120,6 +127,6 @@ struct ProbeStatistics {
 
   func value(_ name: String) throws(BenchmarkError) -> Int {
     for (other, value) in values where other == name { return value }
-    throw BenchmarkError("net-probe's statistics have no '\(name)'")
+    throw BenchmarkError("the statistics have no '\(name)'")
   }
 }

@@ -3,6 +3,64 @@ import CLinux
 
 /// Ten thousand connections to a machine with 128 MiB, all open and idle.
 struct IdleConnections {
+  enum Kind: CaseIterable {
+    /// With `net-probe`, which holds as little for each as there can be. Nothing was sent on them.
+    case unused
+    /// With the example `http`, and each was used for a request.
+    case http
+
+    var name: String {
+      switch self {
+      case .unused: "TCP"
+      case .http: "HTTP"
+      }
+    }
+
+    fileprivate var port: Int {
+      switch self {
+      case .unused: 21
+      case .http: 8080
+      }
+    }
+
+    fileprivate func start(_ lab: Lab) throws(BenchmarkError) -> Server {
+      switch self {
+      case .unused: try lab.startProbe("hold 21 stats 98 stop 99", options: ["--memory", "128M"])
+      case .http: try lab.startHTTP(options: ["--memory", "128M"])
+      }
+    }
+
+    /// Bytes in use on the guest's heap.
+    fileprivate func heap() throws(BenchmarkError) -> Int {
+      switch self {
+      case .unused: try Lab.probeStatistics().value("heap")
+      case .http: try Lab.httpStatistics().value("needletail_heap_used_bytes")
+      }
+    }
+
+    /// Whether a connection answers.
+    fileprivate func answers(on descriptor: Int32) -> Bool {
+      let (question, end): (StaticString, StaticString) =
+        switch self {
+        case .unused: ("7", "7")
+        case .http: ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "Hello, world!\n")
+        }
+      let isSent = question.withUTF8Buffer {
+        send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) == $0.count
+      }
+      guard isSent else { return false }
+      var answer: [UInt8] = []
+      var bytes = [UInt8](repeating: 0, count: 1024)
+      while !end.withUTF8Buffer({ answer.suffix($0.count).elementsEqual($0) }) {
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return false }
+        answer += bytes[..<count]
+      }
+      return true
+    }
+  }
+
+  let kind: Kind
   let wanted = 10_000
   private(set) var answering = 0
   /// Bytes in use on the guest's heap, without them and with them.
@@ -12,25 +70,26 @@ struct IdleConnections {
   private(set) var residentBefore = 0
   private(set) var residentAfter = 0
 
-  init(_ lab: Lab) throws(BenchmarkError) {
-    let probe = try lab.startProbe("hold 21 stats 98 stop 99", options: ["--memory", "128M"])
-    heapBefore = try Lab.probeStatistics().value("heap")
-    residentBefore = try residentBytes(of: probe.identifier)
+  init(_ kind: Kind, _ lab: Lab) throws(BenchmarkError) {
+    self.kind = kind
+    let server = try kind.start(lab)
+    heapBefore = try kind.heap()
+    residentBefore = try residentBytes(of: server.identifier)
     var connections: [Int32] = []
     defer { for connection in connections { close(connection) } }
-    let end = try InternetEnd(Lab.Side.guest.address, 21)
+    let end = try InternetEnd(Lab.Side.guest.address, kind.port)
     for number in 0..<wanted {
       let descriptor = try Stream.openSocket()
       connections.append(descriptor)
       guard end.use({ connect(descriptor, $0, $1) }) == 0 else { throw BenchmarkError(call: "connection \(number)") }
+      guard kind != .http || kind.answers(on: descriptor) else {
+        throw BenchmarkError("\(kind.name) connection \(number) is not answered")
+      }
     }
-    heapAfter = try Lab.probeStatistics().value("heap")
-    residentAfter = try residentBytes(of: probe.identifier)
-    for descriptor in connections {
-      var byte: UInt8 = 7
-      if send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL)) == 1, recv(descriptor, &byte, 1, 0) == 1 { answering += 1 }
-    }
-    probe.stop()
+    heapAfter = try kind.heap()
+    residentAfter = try residentBytes(of: server.identifier)
+    for descriptor in connections where kind.answers(on: descriptor) { answering += 1 }
+    server.stop()
   }
 }
 

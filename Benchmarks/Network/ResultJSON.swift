@@ -59,12 +59,16 @@ extension Results {
           for phase in firstResponse.phases { writer.member(phase.name, phase.times.median) }
         }
       }
-      if let idle {
-        writer.object("idle_connections") { writer in
-          writer.member("answering", idle.answering)
-          writer.member("heap_before", idle.heapBefore)
-          writer.member("heap_after", idle.heapAfter)
-          writer.member("resident_after", idle.residentAfter)
+      writer.array("idle_connections") { writer in
+        for idle in idle {
+          writer.object { writer in
+            writer.member("name", idle.kind.name)
+            writer.member("wanted", idle.wanted)
+            writer.member("answering", idle.answering)
+            writer.member("heap_before", idle.heapBefore)
+            writer.member("heap_after", idle.heapAfter)
+            writer.member("resident_after", idle.residentAfter)
+          }
         }
       }
       if let short {

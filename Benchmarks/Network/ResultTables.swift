@@ -18,7 +18,7 @@ extension Results {
     if !bulk.isEmpty { text += bulkTable() }
     if !roundTrips.isEmpty { text += roundTripTable() }
     if let firstResponse { text += Self.text(of: firstResponse) }
-    if let idle { text += Self.text(of: idle) }
+    if !idle.isEmpty { text += idleTable() }
     if let short { text += Self.text(of: short) }
     return text
   }
@@ -104,15 +104,19 @@ extension Results {
       """
   }
 
-  private static func text(of idle: IdleConnections) -> String {
-    """
-    \(idle.answering) of \(idle.wanted) idle connections answer on a machine with 128 MiB. Its heap had \
-    \(idle.heapBefore >> 10) KiB in use before and \(idle.heapAfter >> 10) KiB with them, \
-    \((idle.heapAfter - idle.heapBefore) / idle.wanted) bytes for each; the process had \(idle.residentBefore >> 10) KiB \
-    resident, and \(idle.residentAfter >> 10) KiB.
-
-
-    """
+  private func idleTable() -> String {
+    var table = MarkdownTable([
+      "idle on a machine with 128 MiB", "connections", "answer", "heap before, KiB", "with them", "bytes for each",
+      "resident before, KiB", "with them",
+    ])
+    for idle in idle {
+      table.row([
+        idle.kind.name, "\(idle.wanted)", "\(idle.answering)", "\(idle.heapBefore >> 10)", "\(idle.heapAfter >> 10)",
+        "\((idle.heapAfter - idle.heapBefore) / idle.wanted)", "\(idle.residentBefore >> 10)",
+        "\(idle.residentAfter >> 10)",
+      ])
+    }
+    return table.text + "\n"
   }
 
   private static func text(of short: ShortConnections) -> String {

@@ -6,7 +6,7 @@ struct Results {
   private(set) var bulk: [BulkSeries] = []
   private(set) var roundTrips: [RoundTripSeries] = []
   private(set) var firstResponse: FirstResponse?
-  private(set) var idle: IdleConnections?
+  private(set) var idle: [IdleConnections] = []
   private(set) var short: ShortConnections?
   let rounds: Int
   /// The machine's load average over a minute. Afterwards it is this benchmark's own.
@@ -26,7 +26,9 @@ struct Results {
       for kind in [RoundTripSeries.Kind.ping, .byte] { roundTrips.append(try RoundTripSeries(kind, lab)) }
     }
     if options.measures(.boot) { firstResponse = try FirstResponse(lab) }
-    if options.measures(.idle) { idle = try IdleConnections(lab) }
+    if options.measures(.idle) {
+      for kind in IdleConnections.Kind.allCases { idle.append(try IdleConnections(kind, lab)) }
+    }
     if options.measures(.churn) { short = try ShortConnections(lab) }
   }
 
@@ -50,7 +52,10 @@ struct Results {
           "spawn to first answer, ms", Ratio(firstResponse.times.median, to: 1_000_000),
           atMost: Ratio(thousandths: 4000)))
     }
-    if let idle { goals.append(Goal("idle connections that do not answer", idle.wanted - idle.answering, atMost: 0)) }
+    for idle in idle {
+      let name = "idle \(idle.kind.name) connections that do not answer"
+      goals.append(Goal(name, idle.wanted - idle.answering, atMost: 0))
+    }
     if let short {
       goals.append(Goal("short connections that failed", short.failed, atMost: 0))
       let half = short.heap.count / 2
