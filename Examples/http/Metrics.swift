@@ -31,9 +31,9 @@ extension Service {
   private static func add(_ queues: NetworkQueueStatistics, to text: inout MetricText) {
     text.gauge("net_tasks_waiting", "Tasks that wait for the network.", queues.waitingTaskCount)
     text.gauge("net_receive_queue_buffers", "Buffers that the device has for frames.", queues.receiveBufferCount)
-    text.gauge("net_receive_queue_limit", "How many it can have.", queues.receiveBufferLimit)
+    text.gauge("net_receive_queue_limit", "Buffers that the device can have.", queues.receiveBufferLimit)
     text.gauge("net_transmit_queue_frames", "Frames that the device has to send.", queues.sendingFrameCount)
-    text.gauge("net_transmit_queue_limit", "How many it can have.", queues.sendingFrameLimit)
+    text.gauge("net_transmit_queue_limit", "Frames that the device can have.", queues.sendingFrameLimit)
   }
 
   private static func add(_ link: NetworkStatistics, to text: inout MetricText) {
