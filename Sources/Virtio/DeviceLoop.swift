@@ -21,6 +21,9 @@ public final class DeviceLoop: @unchecked Sendable {
 
   // All of it is used under the lock only, but for `poller` and `wake`, which do not change once the thread runs.
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  /// Held by the one who gets `lock` next. A mutex goes to whoever comes first, and who has just given it back is on a
+  /// processor already: without this, a flood at one device would keep all others, and the guest's own writes, waiting.
+  private let turnstile: UnsafeMutablePointer<pthread_mutex_t>
   private var poller: Int32 = -1
   /// Wakes the thread for it to end.
   private var wake: Int32 = -1
@@ -34,19 +37,26 @@ public final class DeviceLoop: @unchecked Sendable {
   /// - Parameter startsThread: false for tests, which call `poll` themselves.
   public init(startsThread: Bool = true) {
     lock = .allocate(capacity: 1)
+    turnstile = .allocate(capacity: 1)
     pthread_mutex_init(lock, nil)
+    pthread_mutex_init(turnstile, nil)
     self.startsThread = startsThread
   }
 
   deinit {
     end()
+    pthread_mutex_destroy(turnstile)
     pthread_mutex_destroy(lock)
+    turnstile.deallocate()
     lock.deallocate()
   }
 
-  /// Runs `body` while nothing else happens to any device. Not reentrant.
+  /// Runs `body` while nothing else happens to any device. Not reentrant. Of two threads that want it again and again, each
+  /// has its turn.
   public func withLock<Result: ~Copyable, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    pthread_mutex_lock(turnstile)
     pthread_mutex_lock(lock)
+    pthread_mutex_unlock(turnstile)
     defer { pthread_mutex_unlock(lock) }
     return try body()
   }

@@ -73,6 +73,28 @@ import Testing
     #expect(network.ends.isEmpty)
   }
 
+  /// A peer that says nothing else: each turn of the loop has its bound, and in between others have theirs.
+  @Test func aFloodOfFramesThatDoNotFitHasItsTurns() throws {
+    let link = try StreamLink()
+    let network = try NetworkUnderTest(link.takeBackend())
+    network.giveBuffers([100])
+    let empty = StreamLink.packed([])
+    try link.send([[UInt8]](repeating: empty, count: 1000).flatMap { $0 })
+    var lost: UInt64 = 0
+    while network.loop.poll(timeout: 0) > 0 {
+      let now = network.device.counters.lostReceives
+      #expect(now - lost <= UInt64(NetworkReceiver.turnLimit))
+      lost = now
+    }
+    #expect(lost == 1000)
+    // A long one is read in pieces, one for each turn.
+    try link.send(StreamLink.packed(NetworkUnderTest.frame(60_000)))
+    var turns = 0
+    while network.device.counters.lostReceives == lost, network.loop.poll(timeout: 0) > 0 { turns += 1 }
+    #expect(turns > 60_000 / (16 << 10))
+    #expect(network.receiveQueue.collect().isEmpty && network.ends.isEmpty)
+  }
+
   @Test func theLongestFrameComes() throws {
     let link = try StreamLink(mtu: 65535)
     let network = try NetworkUnderTest(link.takeBackend(), queueSize: 64)

@@ -110,6 +110,29 @@ import Testing
     #expect(network.loop.poll(timeout: 0) == 0)
   }
 
+  /// What goes nowhere has its turns like everything else, and all of it comes back.
+  @Test func aLinkThatIsDownTakesATurnsWorthAtATime() throws {
+    var link = try PacketLink()
+    let network = try NetworkUnderTest(link.takeBackend(), queueSize: 256)
+    link.closeFar()
+    network.send(NetworkUnderTest.frame(60))
+    #expect(network.ends.count == 1)
+    #expect(network.transmitQueue.collect().count == 1)
+    let limit = NetworkTransmitter.turnLimit
+    let address = network.memory.allocate(72)
+    for _ in 0..<(3 * limit) { network.transmitQueue.add([.readable(address, 72)]) }
+    network.transmitQueue.kick()
+    for _ in 0..<3 {
+      #expect(network.transmitQueue.collect().count == limit)
+      network.loop.poll(timeout: 0)
+    }
+    // Nobody waits for room any more, and the next frame is told of again.
+    #expect(network.loop.poll(timeout: 0) == 0)
+    network.send(NetworkUnderTest.frame(60))
+    #expect(network.transmitQueue.collect().count == 1)
+    #expect(network.device.counters.refusedSends == UInt64(3 * limit + 2))
+  }
+
   @Test func aResetForgetsWhatWaits() throws {
     let link = try PacketLink()
     let network = try NetworkUnderTest(link.takeBackend(), queueSize: 256)

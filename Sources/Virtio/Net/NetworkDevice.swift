@@ -166,7 +166,7 @@ public final class NetworkDevice: VirtioDevice {
     case .noFrames, .moreFrames: break
     case .failed(let error):
       takeLinkDown(error)
-      _ = transmitQueue?.serveTurn { transmit() }
+      transmitMore()
     }
   }
 
@@ -182,14 +182,12 @@ public final class NetworkDevice: VirtioDevice {
   private func transmit() {
     guard let transmitQueue else { return }
     while true {
-      let outcome = transmitter?.transmit(from: transmitQueue, to: backend, counters: &counters, capture: capture)
-      switch outcome {
+      switch transmitter?.transmit(from: transmitQueue, to: backend, counters: &counters, capture: capture) {
       case nil, .noFrames: stopWatchingRoom()
-      // Those that go nowhere are no work worth leaving for later.
-      case .moreFrames where backend == nil: continue
       case .moreFrames: watchForRoom()
       case .failed(let error):
         takeLinkDown(error)
+        // Once more, for there is no backend now that could fail.
         continue
       }
       break
@@ -197,11 +195,17 @@ public final class NetworkDevice: VirtioDevice {
     transmitQueue.notifyDriver()
   }
 
-  /// Goes on with sending when the backend has room, on the loop's thread.
+  /// Goes on with sending when the backend has room, on the loop's thread. A link that is down takes everything: there it is
+  /// an eventfd, which can always be written to, so that these frames have no more than their turn either.
   private func watchForRoom() {
-    guard roomDescriptor < 0, let backend else { return }
+    guard roomDescriptor < 0 else { return }
     do throws(SystemCallError) {
-      let descriptor = try valueOrErrno("fcntl", linux_duplicate(backend.descriptor))
+      let descriptor =
+        if let backend {
+          try valueOrErrno("fcntl", linux_duplicate(backend.descriptor))
+        } else {
+          try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC)))
+        }
       do throws(SystemCallError) {
         try loop.watch(descriptor, for: .writable) { self.transmitMore() }
         roomDescriptor = descriptor
