@@ -218,6 +218,84 @@ import Testing
     #expect(lookup.result == .failure(.noAddresses))
   }
 
+  // MARK: While it is not known what becomes of IPv6
+
+  private static let longAddress = IPv6Address("2001:db8::99")!
+
+  /// A host that has had its address of IPv4 from the beginning, and asks whether it may have one of IPv6.
+  private static func host(expecting ipv6: NetworkConfiguration.IPv6) -> Host {
+    let host = Host(
+      NetworkConfiguration(
+        ipv4: .fixed(Host.own, prefixLength: 24, gateway: nil), ipv6: ipv6, nameServers: [.v4(server)]))
+    _ = host.frames()
+    return host
+  }
+
+  /// Answers both questions about a name, the one about IPv4 last.
+  private static func answerBoth(_ host: Host, long: [[UInt8]], short: [[UInt8]]) throws {
+    let queries = queries(host)
+    #expect(queries.map { $0.question.suffix(4) } == [[0, 28, 0, 1], [0, 1, 0, 1]])
+    for (query, records) in zip(queries, [long, short]) { answer(host, query, records) }
+  }
+
+  private static let longRecord = record(questionName, type: 28, Packets.address(.v6(longAddress)))
+
+  @Test func aNameOfIPv6AloneWaitsForAnAddress() throws {
+    let host = Self.host(expecting: .fixed(IPv6Address("2001:db8::1")!, prefixLength: 64, gateway: nil))
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    try Self.answerBoth(host, long: [Self.longRecord], short: [])
+    #expect(lookup.result == nil)
+    host.advance(milliseconds: 999)
+    #expect(lookup.result == nil)
+    host.advance(milliseconds: 1)
+    #expect(lookup.result == .success([.v6(Self.longAddress)]))
+  }
+
+  /// Nobody waits who has something to go on with.
+  @Test func aNameOfBothDoesNotWait() throws {
+    let host = Self.host(expecting: .automatic)
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    try Self.answerBoth(
+      host, long: [Self.longRecord], short: [Self.record(Self.questionName, type: 1, Self.addressBytes)])
+    #expect(lookup.result == .success([Self.address]))
+    // Not even for the answer; and the port is closed that it would have come to.
+    let other = host.stack.resolver.lookup("b.org", at: host.now)
+    let queries = Self.queries(host)
+    #expect(queries.count == 2)
+    Self.answer(host, queries[1], [Self.record(Self.questionName, type: 1, Self.addressBytes)])
+    #expect(other.result == .success([Self.address]))
+    Self.answer(host, queries[0], [Self.longRecord])
+    #expect(host.stack.statistics.refusedDatagrams == 1)
+  }
+
+  @Test func withoutRoutersANameOfIPv6AloneHasNoAddress() throws {
+    let host = Self.host(expecting: .automatic)
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    try Self.answerBoth(host, long: [Self.longRecord], short: [])
+    let began = host.now
+    while lookup.result == nil, host.advanceToDeadline() { _ = host.frames() }
+    #expect(lookup.result == .failure(.noAddresses))
+    #expect(host.now.milliseconds(since: began) == 8000)
+    // From then on nobody asks.
+    _ = host.stack.resolver.lookup("b.org", at: host.now)
+    #expect(Self.queries(host).count == 1)
+  }
+
+  /// An advertisement ends the waiting, even if it brings no address.
+  @Test func aRouterThatGivesNoAddressesIsNotWaitedFor() throws {
+    let host = Self.host(expecting: .automatic)
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    try Self.answerBoth(host, long: [Self.longRecord], short: [])
+    let router = IPAddress.v6(IPv6Address("fe80::fe")!), nodes = IPAddress.v6(.allNodes)
+    let advertisement = Packets.icmp(
+      type: 134, rest: 64 << 24 | 1800, [0, 0, 0, 0, 0, 0, 0, 0], from: router, to: nodes)
+    #expect(lookup.result == nil)
+    host.receive(
+      Packets.ipv6(
+        from: IPv6Address("fe80::fe")!, to: .allNodes, number: 58, advertisement, hopLimit: 255), type: 0x86dd)
+    #expect(lookup.result == .failure(.noAddresses))
+  }
+
   @Test func withoutServers() {
     let host = Self.host(servers: [])
     let lookup = host.stack.resolver.lookup("a.org", at: host.now)

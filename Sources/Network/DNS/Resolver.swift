@@ -24,6 +24,9 @@ public final class Resolver {
   /// Begins to look up a name's addresses, of IPv6 and IPv4 as far as the interface has addresses of that kind. The text
   /// form of an address is its own answer.
   ///
+  /// While an interface with an address of IPv4 may still get one of IPv6, a name that has addresses of IPv4 is done with
+  /// those; one that has none waits for what becomes of it.
+  ///
   /// A name of one label is looked for in the network's domain first, if DHCP told one.
   public func lookup(_ host: String, at now: NetworkInstant) -> Lookup {
     if let address = IPAddress(host) { return Lookup(result: .success([address])) }
@@ -52,11 +55,11 @@ public final class Resolver {
     let current = works
     works = []
     for var work in current {
-      if work.lookup.result != nil {
-        for index in work.questions.indices { work.questions[index].close(at: now) }
+      if work.lookup.result == nil { advance(&work, stack, at: now) }
+      if work.lookup.result == nil {
+        works.append(work)
       } else {
-        advance(&work, stack, at: now)
-        if work.lookup.result == nil { works.append(work) }
+        for index in work.questions.indices { work.questions[index].close(at: now) }
       }
     }
   }
@@ -89,7 +92,15 @@ public final class Resolver {
           addresses += found
         }
       }
-      guard work.questions.allSatisfy({ isDone($0, at: now) }) else { return }
+      var isAnswered = work.questions.allSatisfy { isDone($0, at: now) }
+      if !stack.hasGlobalIPv6Address {
+        // Whoever has addresses of IPv4 can go on with them, and is told of no others, to which there is no way.
+        let reachable = addresses.filter { !$0.isIPv6 }
+        if reachable.isEmpty, !addresses.isEmpty, stack.expectsGlobalIPv6Address { return }
+        isAnswered = isAnswered || !reachable.isEmpty
+        addresses = reachable
+      }
+      guard isAnswered else { return }
       if !addresses.isEmpty { return work.lookup.finish(.success(addresses)) }
       work.error = work.error == nil || error != .nameNotFound ? error : work.error
       work.names.removeFirst()
@@ -103,12 +114,18 @@ public final class Resolver {
       || cache.addresses(of: DNSCache.Key(name: question.name, type: question.type), at: now) != nil
   }
 
-  /// What is asked for, in the order of the answer: IPv6 first, if there is more of it than this link (RFC 6724, 2.1).
+  /// What is asked for, in the order of the answer: IPv6 first, if there is more of it than this link (RFC 6724, 2.1), or
+  /// may be when the answer is there.
   private func types(_ stack: NetworkStack) -> [DNSMessage.RecordType] {
     var types: [DNSMessage.RecordType] = []
-    if stack.hasGlobalIPv6Address { types.append(.aaaa) }
-    if stack.ipv4 != nil || types.isEmpty { types.append(.a) }
+    if stack.hasGlobalIPv6Address || stack.expectsGlobalIPv6Address { types.append(.aaaa) }
+    if stack.ipv4 != nil || !stack.hasGlobalIPv6Address { types.append(.a) }
     return types
+  }
+
+  /// What becomes of IPv6 is known, or more than before: for lookups that wait for it.
+  func addressesDidChange() {
+    if !works.isEmpty { hasWork = true }
   }
 
   /// Name servers changed: what others said does not count any more.

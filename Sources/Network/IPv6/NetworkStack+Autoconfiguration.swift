@@ -51,8 +51,7 @@ extension NetworkStack {
     } else {
       ipv6?.addresses[index].state = .duplicate
     }
-    routeCache = nil
-    observer?.networkDidChange()
+    ipv6DidChange()
   }
 
   // MARK: Time
@@ -94,10 +93,13 @@ extension NetworkStack {
     ipv6 = interface
     if isSoliciting { solicitRouters() }
     if isReporting { reportGroups() }
-    if isChanged {
-      routeCache = nil
-      observer?.networkDidChange()
-    }
+    if isChanged { ipv6DidChange() }
+  }
+
+  private func ipv6DidChange() {
+    routeCache = nil
+    resolver.addressesDidChange()
+    observer?.networkDidChange()
   }
 
   /// RFC 4861, 4.1: from nobody before there is an address.
@@ -144,8 +146,7 @@ extension NetworkStack {
       }
     }
     handleNeighbourEvents()
-    routeCache = nil
-    observer?.networkDidChange()
+    ipv6DidChange()
   }
 
   private func setRouter(_ address: IPv6Address, until: NetworkInstant, isThere: Bool) {

@@ -57,6 +57,17 @@ extension NetworkStack {
     ipv6?.addresses.contains { $0.state == .assigned && !$0.address.isLinkLocal } ?? false
   }
 
+  /// Whether there may be one soon: nobody has had time yet to say that it is theirs (RFC 4862, 5.4), or routers are being
+  /// asked, which takes some eight seconds where there are none.
+  var expectsGlobalIPv6Address: Bool {
+    guard let ipv6, !hasGlobalIPv6Address else { return false }
+    return ipv6.solicitation != nil
+      || ipv6.addresses.contains { address in
+        guard case .tentative = address.state else { return false }
+        return !address.address.isLinkLocal
+      }
+  }
+
   /// Whether packets to an address are for us alone.
   func isOwn(_ address: IPAddress) -> Bool {
     switch address {
