@@ -158,6 +158,8 @@ public final class TCP {
   /// Lets go of the sockets that have ended, and wakes those that wait for memory if there is some.
   func settle() {
     while let number = context.ended.popLast() {
+      // Not for the next one of this number to find, nor for a list that grows while there is no memory.
+      if sockets[number]?.isStarved == true { context.starved.removeAll { $0 == number } }
       sockets[number] = nil
       freeNumbers.append(number)
     }
@@ -165,7 +167,9 @@ public final class TCP {
     let starved = context.starved
     context.starved = []
     for number in starved {
-      guard let socket = sockets[number], socket.wantsToWrite else { continue }
+      guard let socket = sockets[number] else { continue }
+      socket.isStarved = false
+      guard socket.wantsToWrite else { continue }
       socket.wantsToWrite = false
       socket.notify()
     }

@@ -36,10 +36,15 @@ final class NetworkSimulator {
   /// Segments larger than this vanish without a word.
   var blackHoleByteCount = Int.max
 
-  init(seed: UInt64, faults: Faults, limits: TCPLimits = TCPLimits(), isIPv4: Bool = true) {
+  /// - Parameters:
+  ///   - limits: of both ends,
+  ///   - secondLimits: but for the second, if it has others.
+  init(
+    seed: UInt64, faults: Faults, limits: TCPLimits = TCPLimits(), secondLimits: TCPLimits? = nil, isIPv4: Bool = true
+  ) {
     generator = SeededGenerator(seed: seed)
     self.faults = faults
-    ends = [TCP(seed: (seed, 1), limits: limits), TCP(seed: (seed, 2), limits: limits)]
+    ends = [TCP(seed: (seed, 1), limits: limits), TCP(seed: (seed, 2), limits: secondLimits ?? limits)]
     addresses =
       isIPv4
       ? [.v4(IPv4Address(10, 0, 0, 1)), .v4(IPv4Address(10, 0, 0, 2))]

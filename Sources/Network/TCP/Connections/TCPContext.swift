@@ -11,7 +11,7 @@ final class TCPContext {
   var ready = FirstInFirstOut<Int>()
   /// The sockets that have ended.
   var ended: [Int] = []
-  /// The sockets that wait for memory to write to.
+  /// The sockets that wait for memory to write to, each once.
   var starved: [Int] = []
   private(set) var replies = FirstInFirstOut<TCPReply>()
 

@@ -40,7 +40,10 @@ extension TCPSocket {
     }
     if room < bytes.byteCount {
       // Room comes with acknowledgements; without any to come, when others give memory back.
-      if !wantsToWrite, sendBuffer.byteCount == 0 { context.starved.append(number) }
+      if !isStarved, sendBuffer.byteCount == 0 {
+        isStarved = true
+        context.starved.append(number)
+      }
       wantsToWrite = true
     }
     return room

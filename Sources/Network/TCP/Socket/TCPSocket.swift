@@ -62,6 +62,8 @@ public final class TCPSocket {
   var isWritingFinished = false
   /// The last `write` did not take everything.
   var wantsToWrite = false
+  /// Whether it is among `TCPContext.starved`.
+  var isStarved = false
 
   /// SMSS: the data of a full segment, without that of SACK options.
   var segmentByteCount: Int
