@@ -1,7 +1,7 @@
 /// The same images without the monitor, entered through their PVH note by QEMU's microvm: what they print is what they print
 /// elsewhere, and the devices are ones that others have made (docs/pvh.md).
 func microVMCases() -> [Case] {
-  outputs() + crashes() + devices() + refusals()
+  outputs() + crashes() + devices() + microVMNetworkCases() + refusals()
 }
 
 private func outputs() -> [Case] {
@@ -136,10 +136,6 @@ private func refusals() -> [Case] {
 }
 
 extension Run {
-  /// What QEMU's isa-debug-exit makes of a guest's status: twice that, and one.
-  @discardableResult
-  fileprivate func expect(exit status: Int32) throws(Verdict) -> Run { try expect(status: (2 * status + 1) & 0xff) }
-
   /// One line on the serial port that contains `text`, and a failing status: nothing was entered.
   fileprivate func expectRefusal(_ text: String) throws(Verdict) {
     // Before the command line has been understood, nothing says where the exit is, and QEMU ends with a reset.
@@ -151,39 +147,5 @@ extension Run {
     let rest = stdout.lines.dropFirst()
     try expect(
       ending == .exited(0) ? rest == ["needletail: exit status 125"] : rest.isEmpty, "no more than that", got: "more")
-  }
-}
-
-extension Disk {
-  /// QEMU's options that make it a virtio disk; on a bus of its own if it is to have a certain address.
-  fileprivate func asVirtioBlock(bus: Int? = nil) -> [String] {
-    let place = bus.map { ",bus=virtio-mmio-bus.\($0)" } ?? ""
-    return ["-drive", "file=\(path),if=none,id=disk,format=raw", "-device", "virtio-blk-device,drive=disk\(place)"]
-  }
-}
-
-extension Session {
-  /// Boots an image in QEMU's microvm and waits for its end.
-  ///
-  /// - Parameters:
-  ///   - words: the command line's, besides that which tells where the exit is.
-  ///   - machine: an option of the machine.
-  ///   - isLegacy: virtio-mmio as QEMU has it unless it is told otherwise.
-  fileprivate func microVM(
-    _ image: String, _ words: String = "", exitPort: Bool = true, memory: String = "128M", serial: String = "stdio",
-    machine: String = "acpi=off", isLegacy: Bool = false, devices: [String] = [], input: String = ""
-  ) throws(Verdict) -> Run {
-    guard let emulator else { throw .skipped("no --qemu given") }
-    var options = ["-M", machine == "acpi=off" ? "microvm,acpi=off" : "microvm,acpi=off,\(machine)"]
-    options += ["-accel", "tcg", "-m", memory, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    options += ["-serial", serial]
-    if exitPort { options += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"] }
-    if !isLegacy { options += ["-global", "virtio-mmio.force-legacy=false"] }
-    let line = (exitPort ? "needletail.exit=0xf4 " : "") + words
-    let file = try Disk(Array(input.utf8))
-    var process = try ChildProcess(
-      [emulator] + options + devices + ["-kernel", monitor.image(image), "-append", line],
-      input: input.isEmpty ? .nothing : .file(file.path), watchdogSeconds: lane.watchdogSeconds)
-    return try process.finish()
   }
 }

@@ -6,13 +6,7 @@ extension String {
 
   /// Where these bytes first occur, as a number of bytes.
   func offset(ofBytesOf other: String) -> Int? {
-    let text = Array(utf8), pattern = Array(other.utf8)
-    guard let first = pattern.first else { return 0 }
-    guard text.count >= pattern.count else { return nil }
-    for start in 0...text.count - pattern.count where text[start] == first {
-      if text[start..<start + pattern.count].elementsEqual(pattern) { return start }
-    }
-    return nil
+    Array(utf8).offset(of: Array(other.utf8))
   }
 
   /// The lines, without their line feeds; what follows the last line feed is a line unless it is empty.
@@ -33,6 +27,20 @@ extension String {
   func shortened(to count: Int) -> String {
     guard utf8.count > count else { return self }
     return String(decoding: utf8.prefix(count), as: UTF8.self) + "[and \(utf8.count - count) bytes more]"
+  }
+}
+
+extension [UInt8] {
+  func contains(_ other: [UInt8]) -> Bool { offset(of: other) != nil }
+
+  /// Where these bytes first occur.
+  func offset(of other: [UInt8]) -> Int? {
+    guard let first = other.first else { return 0 }
+    guard count >= other.count else { return nil }
+    for start in 0...count - other.count where self[start] == first {
+      if self[start..<start + other.count].elementsEqual(other) { return start }
+    }
+    return nil
   }
 }
 

@@ -26,6 +26,11 @@ struct InternetSocket: ~Copyable {
     self.startError = startError
   }
 
+  /// A socket that was connected otherwise.
+  init(owning descriptor: Int32) {
+    self.init(descriptor: descriptor)
+  }
+
   deinit {
     if descriptor >= 0 { CLinux.close(descriptor) }
   }
@@ -143,16 +148,6 @@ struct InternetSocket: ~Copyable {
       bytes += more
     }
     return bytes
-  }
-
-  /// All to the end.
-  func receiveToEnd() throws(Verdict) -> [UInt8] {
-    var bytes: [UInt8] = []
-    while true {
-      let more = try receive()
-      guard !more.isEmpty else { return bytes }
-      bytes += more
-    }
   }
 
   /// Half-close: the other side sees the end.
