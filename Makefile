@@ -3,7 +3,7 @@
 SWIFT ?= swift
 EXAMPLES = hello clock crash kv http notes
 # Images that only the integration cases boot.
-TEST_IMAGES = idle-stress probe device-probe idle-disk net-probe
+TEST_IMAGES = idle-stress probe device-probe idle-disk net-probe net-relay
 # Images that only the benchmarks boot.
 BENCHMARK_IMAGES = block-load
 IMAGES = $(EXAMPLES) $(TEST_IMAGES) $(BENCHMARK_IMAGES)

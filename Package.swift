@@ -129,7 +129,9 @@ let package = Package(
       name: "net-probe", dependencies: ["Sockets", "SeededRandom"], path: "Tests/Images/net-probe",
       swiftSettings: settings),
     .executableTarget(
-      name: "integration", dependencies: ["KVM", "CLinux", "SeededRandom"], path: "Tests/Integration",
+      name: "net-relay", dependencies: ["Sockets"], path: "Tests/Images/net-relay", swiftSettings: settings),
+    .executableTarget(
+      name: "integration", dependencies: ["KVM", "Network", "CLinux", "SeededRandom"], path: "Tests/Integration",
       swiftSettings: settings),
 
     // The layouts of the boot contract as the C compiler has them, for the tests of `MachineABI`.

@@ -88,7 +88,7 @@ struct Topic: Sendable {
     Topic(name: "random", cases: randomCases()),
     Topic(name: "signals", cases: signalCases()),
     Topic(name: "block", cases: blockCases() + blockAttachmentCases() + blockTroubleCases()),
-    Topic(name: "network", cases: networkAttachmentCases()),
+    Topic(name: "network", cases: networkAttachmentCases() + networkPeerCases()),
     Topic(name: "console", cases: consoleCases()),
     Topic(name: "entropy", cases: entropyCases()),
     Topic(name: "key-value", cases: keyValueCases()),

@@ -113,9 +113,15 @@ struct ChildProcess: ~Copyable {
   var outputSoFar: String { output.text }
 
   /// What it has said until now, and whether it has ended: for explaining another's failure.
-  mutating func accountSoFar() -> String {
+  private mutating func accountSoFar() -> String {
     for _ in 0..<16 { try? waitAndRead(readsOutput: true, milliseconds: 10) }
     return captured().failure("to go on", got: output.isOpen ? "a process that still runs" : "its end").text
+  }
+
+  /// A failure with what the process said meanwhile: that may be the reason.
+  mutating func explained(_ verdict: Verdict) -> Verdict {
+    guard case .failed(let explanation) = verdict else { return verdict }
+    return .failed("\(explanation)\n  the machine: \(accountSoFar())")
   }
 
   /// Reads until so many lines of standard error contain `text`.

@@ -3,6 +3,17 @@ import CLinux
 /// The networks that an image declares are those that it is given, and what one cannot lead to is refused.
 func networkAttachmentCases() -> [Case] {
   [
+    Case("network-absent", "an image that declares no network has nothing of the stack in it", needsKVM: false) {
+      session throws(Verdict) in
+      for (image, isThere) in [("hello", false), ("kv", false), ("http", true)] {
+        let path = session.monitor.image(image)
+        let symbols = try contents(of: path)
+        // The modules as they are in the names of symbols: each behind its length.
+        for module in ["7Network", "7Sockets"] where symbols.contains(Array(module.utf8)) != isThere {
+          throw .failed("\(path): expected \(isThere ? "some" : "no") symbol with '\(module)'; got the contrary")
+        }
+      }
+    },
     Case("network-undeclared", "a network that the image does not declare is refused") { session throws(Verdict) in
       try session.monitor.run("hello", options: ["--net", "net=tap:no-such"])
         .expectRefusal(

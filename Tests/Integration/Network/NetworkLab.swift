@@ -73,10 +73,8 @@ struct NetworkLab: ~Copyable {
     for name in namespaces { _ = try? tool("ip", ["netns", "delete", name]) }
   }
 
-  /// A failure with what the machine said meanwhile: that may be the reason.
   mutating func explained(_ verdict: Verdict) -> Verdict {
-    guard case .failed(let explanation) = verdict, let account = machine?.accountSoFar() else { return verdict }
-    return .failed("\(explanation)\n  the machine: \(account)")
+    machine?.explained(verdict) ?? verdict
   }
 
   /// Makes another namespace.

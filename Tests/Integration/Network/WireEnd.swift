@@ -76,8 +76,15 @@ struct WireEnd {
   /// Writes what waits for room in the socket.
   mutating func flush() throws(Verdict) {
     guard !outgoing.isEmpty else { return }
-    let count = send(descriptor, outgoing, outgoing.count, Int32(MSG_DONTWAIT))
+    let count = send(descriptor, outgoing, outgoing.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
     if count > 0 { outgoing.removeFirst(count) }
+  }
+
+  /// Ends it, if it has not ended.
+  mutating func end() {
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    descriptor = -1
   }
 
   private func readTap() throws(Verdict) -> [UInt8]? {
@@ -100,8 +107,7 @@ struct WireEnd {
     }
     guard count != 0 else {
       // The machine has ended. Nothing comes any more, and there is nobody to wait for.
-      close(descriptor)
-      descriptor = -1
+      end()
       return nil
     }
     return try takeFrame()
@@ -145,7 +151,7 @@ struct WireEnd {
     defer { setns(here, Int32(LINUX_CLONE_NEWNET)) }
     let descriptor = linux_open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC, 0)
     guard descriptor >= 0 else { throw Verdict(call: "open /dev/net/tun") }
-    guard linux_attach_tap(descriptor, nameAndNamespace[0]) == 0 else { throw Verdict(call: "attach \(text)") }
+    guard linux_attach_tap(descriptor, nameAndNamespace[0], 0) == 0 else { throw Verdict(call: "attach \(text)") }
     return descriptor
   }
 
