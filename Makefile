@@ -122,7 +122,7 @@ lane: build
 	$(HARDWARE_LANE) $(CASE)
 
 HARDWARE_LANE = Tests/HardwareLane/run --limit 1200 $(LANE_FILES:%=-f %) -- \
-  out/integration --monitor ./needletail --images . --lane hardware
+  out/integration --monitor ./needletail --images . --lane hardware --network guest
 
 # An application in a package of its own, with a device, built by the command that its Package.swift names.
 test-external: build

@@ -22,18 +22,21 @@ extern int unshare(int flags);
 extern int setns(int fd, int kind);
 enum { LINUX_CLONE_NEWNET = 0x40000000 };
 
-// Attaches an open /dev/net/tun to the TAP device `name` of this network namespace, which is made if there is none. Frames are
-// read and written as they are on the wire. What is passed is struct ifreq (netdevice(7)) as far as TUNSETIFF looks at it;
-// the headers that define it exclude each other.
-static inline int linux_attach_tap(int fd, const char *name) {
+// Attaches an open /dev/net/tun to the TAP device `name` of this network namespace, which is made if there is none. `flags`
+// are 0, for frames that are read and written as they are on the wire, or IFF_VNET_HDR. What is passed is struct ifreq
+// (netdevice(7)) as far as TUNSETIFF looks at it; the headers that define it exclude each other.
+static inline int linux_attach_tap(int fd, const char *name, int flags) {
   struct {
     char name[16];
     short flags;
     char rest[22];
-  } request = {.flags = IFF_TAP | IFF_NO_PI};
+  } request = {.flags = IFF_TAP | IFF_NO_PI | flags};
   strncpy(request.name, name, sizeof request.name - 1);
   return ioctl(fd, TUNSETIFF, &request);
 }
+
+// The TAP device that `fd` is attached to stays when nobody is attached to it any more.
+static inline int linux_keep_tap(int fd) { return ioctl(fd, TUNSETPERSIST, 1); }
 
 // Adds (EPOLL_CTL_ADD) or changes (EPOLL_CTL_MOD) what is waited for.
 static inline int linux_epoll_set(int poller, int operation, int fd, int reads, int writes) {

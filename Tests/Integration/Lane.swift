@@ -24,13 +24,26 @@ enum LaneExceptions {
     if lane == .hardware, ["terminal-suspend", "terminal-background"].contains(name) {
       return "the lane's guest has no bash, whose job control this is about"
     }
-    if lane == .hardware, name == "network-bad-interface" { return "the lane's guest has no /dev/net/tun" }
     // Without hardware virtualisation, CPUID and XGETBV in ring 3 do not trap: they tell of the host.
     if isPVM, ["cpuid", "extended-control-register"].contains(name) {
       return "kvm_pvm lets ring 3 see the host's own CPUID and XCR0; the hardware lane proves it"
     }
     return nil
   }
+
+  /// The same for the cases against Linux's stack, of which the hardware lane has those that need no tools but busybox's, and
+  /// not much time.
+  static func reason(forNetworkCase name: String, in lane: Lane) -> String? {
+    guard lane == .hardware, !networkCasesOnHardware.contains(name) else { return nil }
+    return "the lane's guest has not the tools for it, or not the time; `make test-network` proves it"
+  }
+
+  private static let networkCasesOnHardware = [
+    "network-tcp-echo", "network-tcp-refused", "network-tcp-half-close", "network-tcp-window", "network-tcp-reset",
+    "network-tcp-outward", "network-tcp-crossing", "network-udp-echo", "network-udp-refused", "network-impaired-short",
+    "network-pipelining",
+    "network-notes-killed", "network-killed", "network-wire-removed",
+  ]
 
   /// How many wake-ups the idle stress makes.
   static func wakeUps(in lane: Lane) -> Int {

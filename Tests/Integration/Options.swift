@@ -25,7 +25,7 @@ struct Options {
       --qemu PATH      boot images without the monitor too, with this qemu-system-x86_64
       --network WHO    run the cases about the network too, in network namespaces: against a guest, against the
                        same program as a process (--hosted), or against a second Linux, to test the cases themselves.
-                       Tests/Network/run makes the namespaces for this program
+                       Tests/Network/run makes the namespaces for this program; the hardware lane's guest is all its own
       --topic TOPIC    run the cases of this topic; may be given more than once
       --list-topics    print the topics, and run nothing
       --list           print the cases and what each proves, and run none

@@ -31,6 +31,7 @@ func networkCase(
     guard let subject = session.networkSubject else {
       throw .skipped("it changes network interfaces, for which `make test-network` makes a namespace")
     }
+    if let reason = LaneExceptions.reason(forNetworkCase: name, in: session.lane) { throw .skipped(reason) }
     guard subjects.contains(subject) else { throw .skipped("not what \(subject.text) does") }
     var lab = try NetworkLab.make(session, subject)
     do throws(Verdict) {

@@ -33,7 +33,7 @@ extension NetworkLab {
     switch link {
     case .direct:
       if subject.hasTAP {
-        try ip("tuntap add dev \(Self.interface) mode tap vnet_hdr")
+        try makeTAP(flags: IFF_VNET_HDR)
       } else {
         try ip("link add \(Self.interface) type veth peer name \(Self.machineInterface) netns machine")
       }
@@ -61,9 +61,19 @@ extension NetworkLab {
     return (there, back)
   }
 
+  /// Makes this program's TAP device. (Busybox's `ip` makes none.)
+  private func makeTAP(flags: Int32) throws(Verdict) {
+    let descriptor = linux_open("/dev/net/tun", O_RDWR | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { throw Verdict(call: "open /dev/net/tun") }
+    defer { close(descriptor) }
+    guard linux_attach_tap(descriptor, Self.interface, flags) == 0, linux_keep_tap(descriptor) == 0 else {
+      throw Verdict(call: "make \(Self.interface)")
+    }
+  }
+
   private mutating func startWire(_ impairment: Impairment) throws(Verdict) {
     var end = "unix:\(directory.newPath("wire"))"
-    try ip("tuntap add dev \(Self.interface) mode tap")
+    try makeTAP(flags: 0)
     switch subject {
     case .guest: break
     case .linux:
@@ -115,9 +125,10 @@ extension NetworkLab {
     _ interface: String, _ ipv4: String, _ ipv6: String, in namespace: String? = nil
   ) throws(Verdict) {
     let place = namespace.map { "-n \($0) " } ?? ""
+    // Nobody else has these addresses, and they are of use at once. (Busybox's `ip` has no `nodad`.)
+    try set("ipv6/conf/\(interface)/accept_dad", to: "0", in: namespace)
     try ip("\(place)addr add \(ipv4)/24 dev \(interface)")
-    // Nobody else has it, and it is of use at once.
-    try ip("\(place)addr add \(ipv6)/64 dev \(interface) nodad")
+    try ip("\(place)addr add \(ipv6)/64 dev \(interface)")
     try ip("\(place)link set \(interface) up")
   }
 }
