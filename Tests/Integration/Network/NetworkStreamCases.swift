@@ -20,13 +20,14 @@ func networkStreamCases() -> [Case] {
       }
       try lab.endMachine()
     },
-    networkCase("network-tcp-bulk", "100 MB in each direction arrive as they were, over both families") {
+    networkCase("network-tcp-bulk", "100 MB at once in each direction arrive as they were, and some over both families")
+    {
       lab throws(Verdict) in
-      try lab.startMachine("sink 9 source 19 \(50_000_000)")
-      for address in bothFamilies {
-        try sendBulk(to: address, byteCount: 50_000_000)
-        try receiveBulk(from: address, byteCount: 50_000_000)
-      }
+      try lab.startMachine("sink 9 source 19 \(100_000_000) source 20 \(5_000_000)")
+      try sendBulk(to: NetworkLab.machineIPv4, byteCount: 100_000_000)
+      try receiveBulk(from: NetworkLab.machineIPv6, byteCount: 100_000_000)
+      try sendBulk(to: NetworkLab.machineIPv6, byteCount: 5_000_000)
+      try receiveBulk(from: NetworkLab.machineIPv4, port: 20, byteCount: 5_000_000)
       try lab.endMachine()
     },
     networkCase("network-tcp-crossing", "64 connections at once send and receive, each its own bytes") {
