@@ -192,6 +192,47 @@ import Testing
     #expect(driver.queue.inFlightCount == 0 && driver.queue.freeCount == 16)
   }
 
+  /// A transfer that fails while the rest of it waits for room ends with what is in flight; the next have their turns.
+  @Test func failureWhileTheRestWaits() async throws {
+    let disk = FakeDisk(sectors: 256, features: [VIRTIO_BLK_F_SIZE_MAX]) { $0.size_max = 512 }
+    disk.device.largestQueue = 16
+    let driver = try Self.open(disk)
+    disk.failures = [0: 1, 2: 1]
+    let data = (0..<3).map { _ in Self.buffer(512 * 8) }
+    defer { data.forEach { $0.deallocate() } }
+    // More often than the queue has entries, so that places of earlier transfers are used again.
+    for _ in 0..<20 {
+      let outcomes = data.enumerated().map { Self.start(driver, .read, $1, offset: UInt64($0) * 4096) }
+      await Self.settle()
+      #expect(driver.queue.inFlightCount == 5)
+      try await Self.finish(driver, disk, outcomes)
+      #expect(outcomes[0].failure == BlockFailure(offset: 0, byteCount: 512, reason: .deviceFailed(status: 1)))
+      for index in 1..<3 {
+        #expect(outcomes[index].failure == nil)
+        #expect(Array(data[index]) == Array(disk.contents[index * 4096..<(index + 1) * 4096]))
+      }
+      #expect(driver.queue.inFlightCount == 0 && driver.queue.freeCount == 16)
+    }
+  }
+
+  /// More transfers at once than places are kept for.
+  @Test func manyTransfersAtOnce() async throws {
+    let disk = FakeDisk(sectors: 256)
+    let driver = try Self.open(disk)
+    let data = Self.buffer(512 * 256)
+    defer { data.deallocate() }
+    for _ in 0..<2 {
+      let outcomes = (0..<256).map { index in
+        let sector = UnsafeMutableRawBufferPointer(rebasing: data[index * 512..<(index + 1) * 512])
+        sector.initializeMemory(as: UInt8.self, repeating: 0)
+        return Self.start(driver, .read, sector, offset: UInt64(index) * 512)
+      }
+      try await Self.finish(driver, disk, outcomes)
+      #expect(outcomes.allSatisfy { $0.failure == nil })
+      #expect(Array(data) == Array(disk.contents[..<data.count]))
+    }
+  }
+
   @Test func cancelledTaskWaitsForTheDevice() async throws {
     let disk = FakeDisk(sectors: 64)
     let driver = try Self.open(disk)

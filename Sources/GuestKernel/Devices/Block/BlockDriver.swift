@@ -12,12 +12,14 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
   private let slots: UnsafeMutableRawPointer
   /// Where a request's segments are put together: room for as many as one has, made once instead of cleared every time.
   private let segments: UnsafeMutableBufferPointer<DriverQueue.Segment>
-  /// Transfers with parts that found no room in the queue, first come, first served.
-  private var firstWaiting: BlockTransfer?
-  private var lastWaiting: BlockTransfer?
+  /// Transfers with parts that found no room in the queue, first come, first served. Only the first may have parts in flight.
+  private var firstWaiting: UnsafeMutablePointer<BlockTransfer>?
+  private var lastWaiting: UnsafeMutablePointer<BlockTransfer>?
+  /// Where transfers are that have not ended.
+  private var places = TransferPlaces()
 
   private struct Request {
-    let transfer: BlockTransfer
+    let transfer: UnsafeMutablePointer<BlockTransfer>
     let part: BlockPart
   }
 
@@ -62,6 +64,7 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
 
   /// Only for a driver whose device is gone.
   deinit {
+    places.free()
     requests.deallocate()
     slots.deallocate()
     segments.deallocate()
@@ -77,33 +80,40 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
   nonisolated(nonsending) func perform(
     _ operation: BlockError.Operation, memory: UInt64, offset: UInt64, byteCount: UInt64
   ) async -> BlockFailure? {
-    let transfer = BlockTransfer(operation, memory: memory, offset: offset, byteCount: byteCount)
-    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-      transfer.continuation = continuation
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<BlockFailure?, Never>) in
+      let transfer = places.take()
+      transfer.initialize(
+        to: BlockTransfer(operation, memory: memory, offset: offset, byteCount: byteCount, continuation: continuation))
       submit(transfer)
     }
-    return transfer.failure
   }
 
-  private func submit(_ transfer: BlockTransfer) {
-    if let lastWaiting { lastWaiting.next = transfer } else { firstWaiting = transfer }
+  private func submit(_ transfer: UnsafeMutablePointer<BlockTransfer>) {
+    // Those that wait came first.
+    guard firstWaiting != nil || !sendParts(of: transfer) else { return }
+    if let lastWaiting { lastWaiting.pointee.next = transfer } else { firstWaiting = transfer }
     lastWaiting = transfer
-    sendWaiting()
   }
 
-  /// Sends what there is room for.
+  /// Sends what there is room for, of the transfers that wait.
   private func sendWaiting() {
-    while let transfer = firstWaiting {
-      while let part = transfer.nextPart(limit: geometry.requestBytes(for: transfer.operation)) {
-        guard send(part, of: transfer) else { return }
-      }
-      firstWaiting = transfer.next
+    while let transfer = firstWaiting, sendParts(of: transfer) {
+      firstWaiting = transfer.pointee.next
       if firstWaiting == nil { lastWaiting = nil }
     }
   }
 
+  /// Sends what there is room for, of one transfer; returns whether nothing of it is left to send.
+  private func sendParts(of transfer: UnsafeMutablePointer<BlockTransfer>) -> Bool {
+    let limit = geometry.requestBytes(for: transfer.pointee.operation)
+    while let part = transfer.pointee.nextPart(limit: limit) {
+      guard send(part, of: transfer) else { return false }
+    }
+    return true
+  }
+
   /// Makes a request of a part (virtio-1.2 §5.2.6); false if the queue has no room for it.
-  private func send(_ part: BlockPart, of transfer: BlockTransfer) -> Bool {
+  private func send(_ part: BlockPart, of transfer: UnsafeMutablePointer<BlockTransfer>) -> Bool {
     let slot = slots + Int(queue.nextHead) * Slot.size
     let slotAddress = UInt64(UInt(bitPattern: slot))
     var count = 0
@@ -112,7 +122,8 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
       count += 1
     }
 
-    let isRanged = transfer.operation == .discard || transfer.operation == .writeZeroes
+    let operation = transfer.pointee.operation
+    let isRanged = operation == .discard || operation == .writeZeroes
     let sector = part.offset / BlockGeometry.sectorSize
     append(slotAddress + UInt64(Slot.header), MemoryLayout<virtio_blk_req>.size, isWritable: false)
     if isRanged {
@@ -121,7 +132,7 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
       var done: UInt64 = 0
       while done < part.byteCount {
         let length = min(geometry.segmentSize, part.byteCount - done)
-        append(part.memory + done, Int(length), isWritable: transfer.operation.writesMemory)
+        append(part.memory + done, Int(length), isWritable: operation.writesMemory)
         done += length
       }
     }
@@ -130,7 +141,7 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
     guard count <= Int(queue.freeCount) else { return false }
 
     (slot + Slot.header).assumingMemoryBound(to: virtio_blk_req.self).initialize(
-      to: virtio_blk_req(type: transfer.operation.requestType, reserved: 0, sector: isRanged ? 0 : sector))
+      to: virtio_blk_req(type: operation.requestType, reserved: 0, sector: isRanged ? 0 : sector))
     if isRanged {
       (slot + Slot.range).assumingMemoryBound(to: virtio_blk_discard_write_zeroes.self).initialize(
         to: virtio_blk_discard_write_zeroes(
@@ -139,28 +150,29 @@ final class BlockDriver<Page: RegisterPage>: QueueDriver<Page> {
     slot.storeBytes(of: Slot.noStatus, toByteOffset: Slot.status, as: UInt8.self)
     guard let head = queue.add(UnsafeBufferPointer(rebasing: segments[..<count]).span) else { return false }
     (requests + Int(head)).initialize(to: Request(transfer: transfer, part: part))
-    transfer.wasSent(part)
+    transfer.pointee.wasSent(part)
     return true
   }
 
   override func completed(_ completion: DriverQueue.Completion) {
     let request = (requests + Int(completion.head)).move()
     let status = (slots + Int(completion.head) * Slot.size).load(fromByteOffset: Slot.status, as: UInt8.self)
-    request.transfer.ended(
+    let transfer = request.transfer
+    transfer.pointee.ended(
       request.part, with: reason(status: status, written: completion.written, of: request))
-    if request.transfer.hasEnded {
-      let continuation = request.transfer.continuation
-      request.transfer.continuation = nil
-      continuation?.resume()
-    }
-    sendWaiting()
+    // First: a transfer that has failed is not to be among those that wait when it ends.
+    if firstWaiting != nil { sendWaiting() }
+    guard transfer.pointee.hasEnded else { return }
+    let (continuation, failure) = (transfer.pointee.continuation, transfer.pointee.failure)
+    places.giveBack(transfer)
+    continuation.resume(returning: failure)
   }
 
   private func reason(status: UInt8, written: UInt32, of request: Request) -> BlockError.Reason? {
     switch Int32(status) {
     case VIRTIO_BLK_S_OK:
       // What the device did not write is not to be relied on (virtio-1.2 §2.7.8.2), whatever the status says.
-      let expected = 1 + (request.transfer.operation.writesMemory ? request.part.byteCount : 0)
+      let expected = 1 + (request.transfer.pointee.operation.writesMemory ? request.part.byteCount : 0)
       return UInt64(written) == expected ? nil : .deviceFailed(status: Slot.noStatus)
     case VIRTIO_BLK_S_UNSUPP: return .unsupported
     default: return .deviceFailed(status: status)

@@ -1,7 +1,7 @@
 import MachineABI
 
 /// What a task wants from a block device: one request, or as many as the device's limits ask for.
-final class BlockTransfer {
+struct BlockTransfer {
   let operation: BlockError.Operation
   /// Where in memory the data are, or are to go. Invariant: valid, and the device's alone where it writes, until the transfer
   /// has ended.
@@ -15,17 +15,21 @@ final class BlockTransfer {
   private var inFlight = 0
   /// The failed part with the least offset of those that are known.
   private(set) var failure: BlockFailure?
-  /// Who waits for it.
-  var continuation: UnsafeContinuation<Void, Never>?
+  /// Who waits for it, and is told what failed.
+  let continuation: UnsafeContinuation<BlockFailure?, Never>
   /// The next transfer that waits for room in the queue.
-  var next: BlockTransfer?
+  var next: UnsafeMutablePointer<BlockTransfer>?
 
   /// - Parameter memory: the address of `byteCount` bytes; of no meaning for operations without data.
-  init(_ operation: BlockError.Operation, memory: UInt64 = 0, offset: UInt64 = 0, byteCount: UInt64 = 0) {
+  init(
+    _ operation: BlockError.Operation, memory: UInt64, offset: UInt64, byteCount: UInt64,
+    continuation: UnsafeContinuation<BlockFailure?, Never>
+  ) {
     self.operation = operation
     self.memory = memory
     self.offset = offset
     self.byteCount = byteCount
+    self.continuation = continuation
   }
 
   /// The next part to send; nil when there is none left.
@@ -35,14 +39,14 @@ final class BlockTransfer {
   }
 
   /// The part was sent.
-  func wasSent(_ part: BlockPart) {
+  mutating func wasSent(_ part: BlockPart) {
     inFlight += 1
     sent += part.byteCount
     isSent = sent == byteCount
   }
 
   /// A part has ended; nothing more is sent of a transfer that has failed.
-  func ended(_ part: BlockPart, with reason: BlockError.Reason?) {
+  mutating func ended(_ part: BlockPart, with reason: BlockError.Reason?) {
     inFlight -= 1
     guard let reason else { return }
     isSent = true
