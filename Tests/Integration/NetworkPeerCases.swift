@@ -6,15 +6,15 @@ func networkPeerCases() -> [Case] {
   [
     Case("network-http", "an HTTP service answers a client behind a socket, and ends when it is asked to") {
       session throws(Verdict) in
-      let network = try PeerNetwork(session)
-      let options = try network.add("net", peerAddress)
-      var machine = try session.startService("http", options: options)
-      try network.converse(with: &machine)
-      let run = try machine.finish()
-      try run.expect(status: 0).expect(stderr: "")
-        .expect(
-          stdout: "address \(machineAddress)\nserving on port 8080\nserved \(HTTPExchange.httpExample.count) requests\n"
-        )
+      let served = "served \(HTTPExchange.httpExample.count) requests"
+      for isInherited in [false, true] {
+        let network = try PeerNetwork(session)
+        let options = isInherited ? try network.addInherited("net", peerAddress) : try network.add("net", peerAddress)
+        var machine = try session.startService("http", options: options)
+        try network.converse(with: &machine)
+        try machine.finish().expect(status: 0).expect(stderr: "")
+          .expect(stdout: "address \(machineAddress)\nserving on port 8080\n\(served)\n")
+      }
     },
     Case("network-capture", "a capture has the frames that were exchanged, each once and in its order") {
       session throws(Verdict) in

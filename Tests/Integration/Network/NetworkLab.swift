@@ -37,7 +37,7 @@ func networkCase(
     do throws(Verdict) {
       try body(&lab)
     } catch {
-      throw lab.explained(error)
+      throw lab.machine?.explained(error) ?? error
     }
   }
 }
@@ -72,10 +72,6 @@ struct NetworkLab: ~Copyable {
 
   deinit {
     for name in namespaces { _ = try? tool("ip", ["netns", "delete", name]) }
-  }
-
-  mutating func explained(_ verdict: Verdict) -> Verdict {
-    machine?.explained(verdict) ?? verdict
   }
 
   /// Makes another namespace.

@@ -20,8 +20,19 @@ final class PeerNetwork {
   /// - Returns: the option that connects an interface of the machine to it.
   func add(_ interface: String, _ address: IPv4Address) throws(Verdict) -> [String] {
     let path = directory.newPath(interface)
-    peers.append(try NetworkPeer(path: path, address))
+    peers.append(NetworkPeer(try WireEnd("unix:\(path)"), address))
     return ["--net", "\(interface)=unix:\(path)"]
+  }
+
+  /// The same over a socket that the machine inherits: it is to be started next.
+  func addInherited(_ interface: String, _ address: IPv4Address) throws(Verdict) -> [String] {
+    var ends: (Int32, Int32) = (0, 0)
+    let result = withUnsafeMutableBytes(of: &ends) {
+      socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, $0.baseAddress!.assumingMemoryBound(to: Int32.self))
+    }
+    guard result == 0 else { throw Verdict(call: "socketpair") }
+    peers.append(NetworkPeer(WireEnd(connected: ends.0), handingOver: ends.1, address))
+    return ["--net", "\(interface)=fd:\(ends.1)"]
   }
 
   /// Carries frames for all of them until something holds.
@@ -64,6 +75,8 @@ final class PeerNetwork {
 /// One of the hosts.
 final class NetworkPeer {
   private var end: WireEnd
+  /// What the machine inherits, until that was started; -1: nothing.
+  private var otherEnd: Int32
   private let stack: NetworkStack
   let address: IPv4Address
   /// All frames, in their order.
@@ -73,9 +86,9 @@ final class NetworkPeer {
   /// Of the addresses that nobody gives away.
   private static let link = MACAddress(0x0270_6565_7200)
 
-  /// - Parameter path: of the socket, which is made.
-  fileprivate init(path: String, _ address: IPv4Address) throws(Verdict) {
-    end = try WireEnd("unix:\(path)")
+  fileprivate init(_ end: WireEnd, handingOver otherEnd: Int32 = -1, _ address: IPv4Address) {
+    self.end = end
+    self.otherEnd = otherEnd
     self.address = address
     stack = NetworkStack(
       LinkCapabilities(address: Self.link),
@@ -83,7 +96,16 @@ final class NetworkPeer {
       at: Self.now)
   }
 
-  deinit { end.end() }
+  deinit {
+    end.end()
+    closeOtherEnd()
+  }
+
+  /// The machine has its own copy of it. With ours open, it would not show when that is closed.
+  private func closeOtherEnd() {
+    if otherEnd >= 0 { close(otherEnd) }
+    otherEnd = -1
+  }
 
   fileprivate static var now: NetworkInstant { NetworkInstant(nanoseconds: MonotonicTime.nanoseconds()) }
 
@@ -119,6 +141,7 @@ final class NetworkPeer {
 
   /// Takes all that came, and lets out all that is to be sent.
   fileprivate func takeTurn() throws(Verdict) {
+    closeOtherEnd()
     try end.flush()
     while let frame = try end.read() {
       received.append(frame)

@@ -39,6 +39,14 @@ struct WireEnd {
     }
   }
 
+  /// A socket that somebody is at already.
+  init(connected descriptor: Int32) {
+    self.descriptor = descriptor
+    kind = .stream
+    Self.makeNonblocking(descriptor)
+    linux_close_on_exec(descriptor)
+  }
+
   var events: Int16 { Int16(outgoing.isEmpty ? POLLIN : POLLIN | POLLOUT) }
 
   /// The next frame that came in at this end; nil when there is none.
