@@ -37,6 +37,17 @@ import Testing
     #expect(network.driver.interruptCount == 1)
   }
 
+  @Test func whatHasComeGoesAlongWhenTheDriverSends() throws {
+    let link = try PacketLink()
+    let network = try NetworkUnderTest(link.takeBackend())
+    network.giveBuffers([1600, 1600])
+    try link.send(NetworkUnderTest.frame(200))
+    network.send(NetworkUnderTest.frame(60))
+    // Without a turn of the loop.
+    #expect(network.receiveQueue.collect().map(\.count) == [200 + UInt32(Self.headerSize)])
+    #expect(link.received() == [NetworkUnderTest.frame(60)])
+  }
+
   @Test func aFrameOverSeveralBuffers() throws {
     let link = try PacketLink()
     let network = try NetworkUnderTest(link.takeBackend(), features: Self.merging)

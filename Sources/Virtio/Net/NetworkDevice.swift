@@ -114,7 +114,12 @@ public final class NetworkDevice: VirtioDevice {
     switch index {
     case Int(VIRTIO_NET_RECEIVE_QUEUE): watchForFrames()
     // While a frame waits for room, so do the others.
-    case Int(VIRTIO_NET_TRANSMIT_QUEUE) where roomDescriptor < 0: transmit()
+    case Int(VIRTIO_NET_TRANSMIT_QUEUE) where roomDescriptor < 0:
+      transmit()
+      // A peer sends more as soon as it is answered, often before a frame to it is all gone. A driver that sends does not
+      // wait for an interrupt, so what has come goes along in this exit, without the loop's thread and by way of the cache
+      // of the processor that reads it next.
+      if isWatchingInput { receive() }
     default: break
     }
   }
@@ -156,7 +161,7 @@ public final class NetworkDevice: VirtioDevice {
     }
   }
 
-  /// On the loop's thread: there are frames.
+  /// There may be frames.
   private func receive() {
     guard let backend, let receiveQueue else { return }
     let outcome = receiver?.receive(from: backend, into: receiveQueue, counters: &counters, capture: capture)
@@ -166,7 +171,8 @@ public final class NetworkDevice: VirtioDevice {
     case .noFrames, .moreFrames: break
     case .failed(let error):
       takeLinkDown(error)
-      transmitMore()
+      // What the driver has queued goes nowhere, which it is to hear.
+      if transmitQueue != nil { watchForRoom() }
     }
   }
 
