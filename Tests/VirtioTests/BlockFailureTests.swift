@@ -103,7 +103,7 @@ private func memfd_create(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int3
   // MARK: The host
 
   /// A file of tmpfs without a name.
-  private static func memoryFile(_ size: Int, isSealed: Bool = false) throws -> FileDescriptor {
+  static func memoryFile(_ size: Int, isSealed: Bool = false) throws -> FileDescriptor {
     let file = FileDescriptor(owning: memfd_create("needletail-test", 3))
     guard file.rawValue >= 0, ftruncate(file.rawValue, size) == 0 else { throw SystemCallError("memfd_create") }
     // fcntl(2): F_ADD_SEALS, F_SEAL_WRITE

@@ -88,21 +88,21 @@ final class BlockHarness {
   /// - Parameter isPrompt: false for everything to go through the engine.
   convenience init(
     _ path: String, isReadOnly: Bool = false, isDirect: Bool = false, isPrompt: Bool = true,
-    features: UInt64 = .max, engine: EngineChoice = .ring
+    features: UInt64 = .max, memory: GuardedMemory = GuardedMemory(), engine: EngineChoice = .ring
   ) throws {
     try self.init(
       BlockFile(opening: path, isReadOnly: isReadOnly, isDirect: isDirect), isPrompt: isPrompt, features: features,
-      makeEngine: engine.make)
+      memory: memory, makeEngine: engine.make)
   }
 
   init(
-    _ file: consuming BlockFile, isPrompt: Bool, features: UInt64 = .max,
+    _ file: consuming BlockFile, isPrompt: Bool, features: UInt64 = .max, memory: GuardedMemory = GuardedMemory(),
     makeEngine: @escaping (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
   ) throws {
     let device = BlockDevice(
       file: file, name: "data", loop: loop, isPrompt: isPrompt, makeEngine: makeEngine)
-    driver = MockDriver(device, loop: loop)
-    memory = driver.memory
+    driver = MockDriver(device, memory: memory, loop: loop)
+    self.memory = memory
     try driver.start(features: features, queueSize: 256)
   }
 

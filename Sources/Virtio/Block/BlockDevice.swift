@@ -29,6 +29,8 @@ public final class BlockDevice: VirtioDevice {
   private var chain = DescriptorChain()
   private var needsHandOver = false
   private var prompt: PromptAccess
+  /// Large reads of the notification that is being served, which nothing was done for yet.
+  private var largeReads: [BlockRequest] = []
 
   /// - Parameters:
   ///   - file: stays open and locked as long as the device exists.
@@ -111,6 +113,7 @@ public final class BlockDevice: VirtioDevice {
     guard let queue else { return }
     prompt.begin()
     while queue.takeNext(into: &chain) { begin(of: queue) }
+    readLarge()
     handOver()
     queue.notifyDriver()
   }
@@ -124,6 +127,7 @@ public final class BlockDevice: VirtioDevice {
       loop.stopWatching(engine.eventDescriptor)
     }
     engine = nil
+    prompt.stop()
     queue = nil
     underWay = []
     spareRequests = []
@@ -147,6 +151,9 @@ public final class BlockDevice: VirtioDevice {
       return
     }
     switch request.kind {
+    case .read where prompt.isLarge(request):
+      largeReads.append(request)
+      return
     case .read: prompt.read(request, from: file)
     case .write where isFlushNegotiated: prompt.write(request, to: file)
     case .identify:
@@ -157,6 +164,14 @@ public final class BlockDevice: VirtioDevice {
     case .write, .discard, .writeZeroes: break
     }
     proceed(with: request)
+  }
+
+  /// Begins with the reads that were put aside.
+  private func readLarge() {
+    guard !largeReads.isEmpty else { return }
+    prompt.read(largeReads, from: file)
+    for request in largeReads { proceed(with: request) }
+    largeReads.removeAll(keepingCapacity: true)
   }
 
   /// Gets the next operation of a request under way, or answers it if nothing is left to do.

@@ -22,8 +22,10 @@ struct PromptAccess {
   private var writeFlags: Int32?
   private var writesToEngine = 0
 
+  private var large = LargeReads()
+
   /// Everything is left to the engine.
-  static let none = PromptAccess()
+  static var none: PromptAccess { PromptAccess() }
 
   private init() {}
 
@@ -43,6 +45,24 @@ struct PromptAccess {
     budget -= request.remaining
     return true
   }
+
+  /// Whether a read is one of those that `read(_:from:)` for many may share with another processor.
+  func isLarge(_ request: BlockRequest) -> Bool { readFlags != nil && request.remaining >= LargeReads.leastByteCount }
+
+  /// Reads what is cached, of many requests that are large.
+  mutating func read(_ requests: [BlockRequest], from file: borrowing BlockFile) {
+    if let flags = readFlags, requests.count > 1 {
+      let byteCount = requests.reduce(0) { $0 + $1.remaining }
+      if byteCount <= budget, large.read(requests, byteCount: byteCount, from: file, flags: flags) {
+        budget -= byteCount
+      }
+    }
+    // What is left of them, if that was not all.
+    for request in requests { read(request, from: file) }
+  }
+
+  /// Nothing is read any more before `begin`.
+  mutating func stop() { large.partner = nil }
 
   /// Reads what is cached.
   mutating func read(_ request: BlockRequest, from file: borrowing BlockFile) {
