@@ -262,6 +262,7 @@ struct ServerConnection: ~Copyable {
       return
     }
   }
+
   /// Waits until the client has got everything: when there is no connection left the machine may end, and what it has not
   /// sent by then, or not sent again, nobody gets.
   private nonisolated(nonsending) func deliver() async {
