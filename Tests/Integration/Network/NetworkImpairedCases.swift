@@ -7,7 +7,8 @@ func networkImpairedCases() -> [Case] {
     impairedCase(
       "heavy-loss", "one frame in twenty is lost, both ways", Impairment(seed: 2, lost: 50), byteCount: 2_000_000),
     impairedCase(
-      "reordering", "one frame in ten is overtaken by others", Impairment(seed: 3, reordered: 100, delay: 1)),
+      "reordering", "one frame in ten is overtaken by others", Impairment(seed: 3, reordered: 100, delay: 1),
+      byteCount: 3_000_000),
     impairedCase("duplication", "one frame in ten arrives twice", Impairment(seed: 4, duplicated: 100)),
     impairedCase("corruption", "one frame in a hundred has a wrong bit", Impairment(seed: 5, corrupted: 10)),
     impairedCase("delay", "every frame takes 20 ms", Impairment(delay: 20)),
