@@ -2,7 +2,7 @@ import GuestKernel
 import Network
 
 /// A connection as `TCPConnection` uses it: each function is one use of the stack.
-final class ConnectionClient: StackClient {
+final class ConnectionClient: StackClient, TCPReader {
   let socket: TCPSocket
   var readTimeout: Duration?
   var writeTimeout: Duration?
@@ -13,6 +13,8 @@ final class ConnectionClient: StackClient {
   private var seenInput: UInt = 0
   /// `changeCount` when there was no room to write.
   private var seenOutput: UInt = 0
+  /// The memory of a reader that waits.
+  private var posted = PostedRead()
 
   /// How much room there must be before a writer goes on that waits for it: one that is woken for each acknowledgement
   /// would write little pieces.
@@ -45,7 +47,9 @@ final class ConnectionClient: StackClient {
     return body(self)
   }
 
-  override var hasInput: Bool { socket.readableByteCount > 0 || socket.isEndOfStream || hasEnded }
+  override var hasInput: Bool {
+    posted.byteCount > 0 || socket.readableByteCount > 0 || socket.isEndOfStream || hasEnded
+  }
   override var hasRoom: Bool {
     guard !isConnecting, !hasEnded else { return hasEnded }
     let room = socket.writableByteCount
@@ -99,6 +103,44 @@ final class ConnectionClient: StackClient {
     seenInput = changeCount
     return nil
   }
+
+  /// Suspends the task until there is something to read. What comes meanwhile goes to `buffer` at once.
+  ///
+  /// - Returns: how many bytes are there; 0: it is to be looked for. Those that have come are told of whatever else there is.
+  nonisolated(nonsending) func waitToRead(
+    into buffer: inout MutableRawSpan, until deadline: UInt64?
+  ) async throws(NetworkError) -> Int {
+    guard post(&buffer) else {
+      try await pause(.read, for: .input, until: deadline)
+      return 0
+    }
+    do throws(NetworkError) {
+      try await pause(.read, for: .input, until: deadline)
+    } catch {
+      let count = takeBack()
+      guard count > 0 else { throw error }
+      return count
+    }
+    return takeBack()
+  }
+
+  private func post(_ buffer: inout MutableRawSpan) -> Bool {
+    interface.lock()
+    defer { interface.unlock() }
+    // What has come since the task looked is to be read first.
+    guard !hasInput, posted.post(&buffer) else { return false }
+    socket.reader = self
+    return true
+  }
+
+  private func takeBack() -> Int {
+    interface.lock()
+    defer { interface.unlock() }
+    socket.reader = nil
+    return posted.takeBack()
+  }
+
+  func take(_ bytes: RawSpan) -> Int { posted.take(bytes) }
 
   /// - Returns: nil: there is nothing to read now.
   func read(upTo limit: Int) throws(NetworkError) -> [UInt8]? {

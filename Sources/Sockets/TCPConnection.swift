@@ -111,7 +111,8 @@ public final class TCPConnection: Sendable {
     while true {
       if let count = try client.read(into: &buffer) { return count }
       deadline = deadline ?? client.readDeadline
-      try await client.pause(.read, for: .input, until: deadline)
+      let count = try await client.waitToRead(into: &buffer, until: deadline)
+      if count > 0 { return count }
     }
   }
 

@@ -72,6 +72,49 @@ import Testing
     }
   }
 
+  private static func read(_ connection: TCPConnection, _ limit: Int) async throws(NetworkError) -> [UInt8] {
+    var buffer = [UInt8](repeating: 0xee, count: limit)
+    var elements = buffer.mutableSpan
+    var span = elements.mutableBytes
+    let count = try await connection.read(into: &span)
+    return Array(buffer[..<count])
+  }
+
+  @Test("what comes while a reader waits is in its memory, and what is behind that is read next")
+  func readersThatWait() async throws {
+    try await FakeLink.with { link in
+      let (client, server, _) = try await Self.pair(link)
+      let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 10) }
+      async let reading: [UInt8] = {
+        var all: [UInt8] = []
+        while case let more = try await Self.read(server, 5000), !more.isEmpty { all += more }
+        return all
+      }()
+      for start in stride(from: 0, to: bytes.count, by: 7919) {
+        try await client.write(Array(bytes[start..<min(start + 7919, bytes.count)]))
+        // So that the reader has to wait now and then.
+        try await client.waitUntilAcknowledged()
+      }
+      try client.finishWriting()
+      #expect(try await reading == bytes)
+    }
+  }
+
+  @Test("readers of one connection get all of it between them, whoever has posted its memory")
+  func severalReadersThatWait() async throws {
+    try await FakeLink.with { link in
+      let (client, server, _) = try await Self.pair(link)
+      async let first = Self.read(server, 10)
+      async let second = Self.read(server, 10)
+      try await client.write("a")
+      try await client.waitUntilAcknowledged()
+      try await client.write("b")
+      try client.finishWriting()
+      // Of two that were woken for the same bytes one reads both, and the other the end.
+      #expect((try await [first, second]).flatMap { $0 }.sorted() == Array("ab".utf8))
+    }
+  }
+
   @Test func cancelledReadsLoseNothing() async throws {
     try await FakeLink.with { link in
       let (client, server, listener) = try await Self.pair(link)
@@ -81,6 +124,18 @@ import Testing
       #expect(await reading.value?.reason == .cancelled)
       try await client.write("kept")
       #expect(try await server.read(upTo: 4) == Array("kept".utf8))
+      // A reader whose memory has been filled when it is told to stop.
+      let filling = Task { try await Self.read(server, 10) }
+      await Task.yield()
+      try await client.write("kept")
+      try await client.waitUntilAcknowledged()
+      filling.cancel()
+      let filled = await filling.result
+      if case .success(let bytes) = filled {
+        #expect(bytes == Array("kept".utf8))
+      } else {
+        #expect(try await server.read(upTo: 10) == Array("kept".utf8))
+      }
       let accepting = Task { await listener.next() }
       accepting.cancel()
       #expect(await accepting.value == nil)

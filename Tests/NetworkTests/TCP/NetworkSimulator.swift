@@ -134,6 +134,8 @@ struct SimulatedApplication {
   var written = 0
   var received: [UInt8] = []
   var isFinished = false
+  /// Memory that it waits with, now and then.
+  private var reader: KeepingReader?
 
   init(_ socket: TCPSocket, toWrite: [UInt8]) {
     self.socket = socket
@@ -141,6 +143,11 @@ struct SimulatedApplication {
   }
 
   mutating func run(_ generator: inout SeededGenerator, at now: NetworkInstant) {
+    if let reader {
+      socket.reader = nil
+      received += reader.bytes
+      self.reader = nil
+    }
     if Int.random(in: 0..<4, using: &generator) > 0 {
       received += socket.read(upTo: Int.random(in: 1...40_000, using: &generator), at: now)
     }
@@ -151,8 +158,14 @@ struct SimulatedApplication {
       isFinished = true
       socket.finishWriting(at: now)
     }
+    if socket.readableByteCount == 0, Bool.random(using: &generator) {
+      reader = KeepingReader(room: Int.random(in: 0...5000, using: &generator))
+      socket.reader = reader
+    }
   }
 
   /// Everything was said and heard.
-  var isDone: Bool { isFinished && socket.isEndOfStream && socket.isEverythingAcknowledged }
+  var isDone: Bool {
+    isFinished && socket.isEndOfStream && socket.isEverythingAcknowledged && (reader?.bytes.isEmpty ?? true)
+  }
 }

@@ -51,6 +51,21 @@ final class CountingObserver: NetworkObserver {
   func networkDidChange() { count += 1 }
 }
 
+/// Has room for so many bytes, and keeps them.
+final class KeepingReader: TCPReader {
+  var room: Int
+  private(set) var bytes: [UInt8] = []
+
+  init(room: Int) { self.room = room }
+
+  func take(_ bytes: RawSpan) -> Int {
+    let count = min(room, bytes.byteCount)
+    self.bytes += bytes.extracting(first: count).copy()
+    room -= count
+    return count
+  }
+}
+
 /// A TCP, and a peer of it that sends what the test says.
 final class ScriptedPeer {
   static let ethernet = TCPPath(mtu: 1500, completesChecksum: false, segments: false, segmentOffset: 0)

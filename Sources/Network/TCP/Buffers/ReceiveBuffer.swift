@@ -35,6 +35,15 @@ struct ReceiveBuffer {
     return end >= target
   }
 
+  /// Whether nothing is kept, so that what comes next can go to a reader as it comes.
+  var isEmpty: Bool { byteCount == 0 && islands.isEmpty && chunks.chunkCount == 0 }
+
+  /// The next bytes went to a reader without being stored. For a buffer that `isEmpty`.
+  mutating func pass(_ count: Int) {
+    start += count
+    end = start
+  }
+
   /// Stores bytes that begin behind `end`.
   ///
   /// - Returns: false when there is no memory, or there would be more gaps than `gapLimit`.

@@ -53,6 +53,7 @@ extension TCPSocket {
 
   private func store(_ bytes: RawSpan, at sequence: SequenceNumber) {
     if sequence <= receiveBuffer.end {
+      passToReader(bytes, at: sequence)
       if !receiveBuffer.append(bytes, at: sequence, pool: context.pool) { context.statistics.segmentsRefused += 1 }
       return
     }
@@ -60,6 +61,15 @@ extension TCPSocket {
     if !receiveBuffer.insert(bytes, at: sequence, gapLimit: context.limits.gapCount, pool: context.pool) {
       context.statistics.segmentsRefused += 1
     }
+  }
+
+  /// Gives what is new of bytes in order to the reader that waits for it, if one does and nothing is before it.
+  private func passToReader(_ bytes: RawSpan, at sequence: SequenceNumber) {
+    let known = receiveBuffer.end - sequence
+    guard let reader, known < bytes.byteCount, receiveBuffer.isEmpty else { return }
+    let count = reader.take(bytes.extracting(known...))
+    receiveBuffer.pass(count)
+    growWindow(afterReading: count)
   }
 
   /// Every second full segment at once, others a little later (RFC 9293, 3.8.6.3; RFC 5681, 4.2). Segments that were merged

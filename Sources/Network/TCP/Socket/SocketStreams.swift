@@ -91,6 +91,7 @@ extension TCPSocket {
     guard !isReleased else { return }
     isReleased = true
     observer = nil
+    reader = nil
     switch state {
     case .closed, .timeWait: receiveBuffer.releaseAll(pool: context.pool)
     case .synSent: end(.aborted)

@@ -10,6 +10,9 @@ public final class TCPSocket {
   /// is set to nil (Embedded Swift has no weak references).
   public unowned(unsafe) var observer: (any NetworkObserver)?
 
+  /// Has memory for bytes that come: they go there instead of being kept. Not kept alive, as the observer.
+  public unowned(unsafe) var reader: (any TCPReader)?
+
   /// Whether small writes wait for the acknowledgement of what was sent before (RFC 9293, 3.7.4). Off: output is pulled when
   /// an application has had its turn, so what it writes in one turn is together anyway, and against a peer that delays
   /// acknowledgements Nagle's algorithm costs 40 ms for each answer in two parts.
