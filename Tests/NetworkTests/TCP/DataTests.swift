@@ -43,6 +43,92 @@ import Testing
     #expect(peer.output().count == 1)
   }
 
+  @Test("a reader with memory gets what is in order as it comes, and nothing else")
+  func whatAReaderTakes() {
+    let peer = ScriptedPeer()
+    let socket = peer.established()
+    let reader = KeepingReader(room: 6)
+    let observer = CountingObserver()
+    socket.reader = reader
+    socket.observer = observer
+    peer.send(.ack, [1, 2, 3])
+    #expect(reader.bytes == [1, 2, 3] && observer.count == 1)
+    #expect(socket.readableByteCount == 0 && peer.tcp.statistics.bufferByteCount == 0)
+    // Twice the same, and then some: what is new of it.
+    peer.sequence &-= 2
+    peer.send(.ack, [2, 3, 4])
+    #expect(reader.bytes == [1, 2, 3, 4] && peer.tcp.statistics.bytesReceived == 4)
+    // More than it has room for is kept, and so is all behind that.
+    peer.send(.ack, [5, 6, 7, 8])
+    reader.room = 100
+    peer.send(.ack, [9])
+    #expect(reader.bytes == [1, 2, 3, 4, 5, 6])
+    #expect(socket.read(at: peer.now) == [7, 8, 9])
+    // Out of order is kept, too, and what fills the gap goes before it.
+    peer.sequence &+= 2
+    peer.send(.ack, [12, 13])
+    peer.sequence &-= 4
+    peer.send(.ack, [10, 11])
+    #expect(reader.bytes.count == 6 && socket.read(at: peer.now) == [10, 11, 12, 13])
+    peer.sequence &+= 2
+    peer.send([.ack, .fin], [14])
+    #expect(reader.bytes.last == 14 && socket.isEndOfStream)
+    #expect(peer.output().last?.acknowledgement == 7016)
+    #expect(peer.tcp.statistics.bufferByteCount == 0)
+    socket.reader = nil
+    socket.observer = nil
+  }
+
+  @Test("the window grows with what a reader takes, as with what is read")
+  func theWindowOfAReader() {
+    let peer = ScriptedPeer()
+    peer.offer.windowScale = 7
+    let socket = peer.established()
+    let reader = KeepingReader(room: .max)
+    socket.reader = reader
+    let before = socket.windowLimit
+    let piece = [UInt8](repeating: 1, count: 1460)
+    for _ in 0...before / piece.count {
+      peer.send(.ack, piece)
+      _ = peer.output()
+    }
+    #expect(socket.windowLimit == 2 * before)
+    socket.reader = nil
+  }
+
+  @Test("while a writer waits for room, a small rest waits with it: for one frame the less")
+  func theRestOfAFullBuffer() throws {
+    var limits = TCPLimits()
+    limits.sendByteCount = 64 << 10
+    let peer = ScriptedPeer(limits: limits)
+    peer.path = TCPPath(mtu: 1500, completesChecksum: true, segments: true, segmentOffset: 0)
+    let socket = peer.established()
+    // Past slow start.
+    for _ in 0..<8 {
+      _ = socket.write([UInt8](repeating: 1, count: 32 << 10), at: peer.now)
+      while let segment = peer.nextOutput() { peer.acknowledge(segment) }
+    }
+    #expect(socket.isEverythingAcknowledged)
+    let large = [UInt8](repeating: 2, count: 100_000)
+    let taken = socket.write(large, at: peer.now)
+    #expect(taken == limits.sendByteCount)
+    let first = peer.output()
+    let sent = first.map(\.data.count).reduce(0, +)
+    #expect(first.count == 1 && taken - sent > 0 && taken - sent < 1460)
+    peer.acknowledge(first[0])
+    // There is room now, and the writer goes on: the rest goes along.
+    #expect(socket.write(Array(large[taken...]), at: peer.now) == 100_000 - taken)
+    let second = peer.output()
+    #expect(second.count == 1 && second[0].data.count == 100_000 - sent)
+    peer.acknowledge(second[0])
+    // A writer that does not come back: what there is goes once nothing is in flight.
+    _ = socket.write(large, at: peer.now)
+    let third = peer.output()
+    #expect(third.count == 1)
+    peer.acknowledge(third[0])
+    #expect(peer.output().map(\.data.count) == [limits.sendByteCount - third[0].data.count])
+  }
+
   @Test func segmentsOutOfOrderArePutTogether() {
     let peer = ScriptedPeer()
     peer.offer.permitsSACK = true

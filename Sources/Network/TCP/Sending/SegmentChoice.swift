@@ -92,6 +92,7 @@ extension TCPSocket {
     guard count > 0 else { return nil }
     let whole = count / sizes.segment * sizes.segment
     if count == unsent {
+      if isMoreComing, count < sizes.most, sendNext - unacknowledged >= 2 * sizes.segment { return nil }
       let waits = isNagleEnabled && !isWritingFinished && sendNext > unacknowledged
       if whole == count || !waits { return count }
       return whole > 0 ? whole : nil
@@ -101,6 +102,10 @@ extension TCPSocket {
     let isWorthIt = isLimitedByPeer && (count >= largestSendWindow / 2 || pending.contains(.smallSegment))
     return isWorthIt || (!isLimitedByPeer && sendNext == unacknowledged) ? count : nil
   }
+
+  /// A writer waits for room. It gets some with the acknowledgement of what is in flight, which a peer does not delay for two
+  /// segments or more (RFC 9293, 3.8.6.3); so what would be a small frame by itself is part of a large one then.
+  private var isMoreComing: Bool { wantsToWrite && !isWritingFinished }
 
   private func beginPersisting(at now: NetworkInstant) {
     guard !isPersisting else { return }
