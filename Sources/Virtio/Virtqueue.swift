@@ -24,6 +24,8 @@ public final class Virtqueue {
   /// How many chains may still be taken in this turn, and whether there were more.
   private var turnLeft = Int.max
   private var isTurnCutShort = false
+  /// Whether the device looks for chains without being told of them.
+  private var isPolled = false
   /// One bit for each head that the device has and has not given back.
   private var inFlightHeads: [UInt64]
 
@@ -73,7 +75,7 @@ public final class Virtqueue {
   /// What `next` does, for a device that takes many chains: `chain` becomes the next one; false when there is none.
   public func takeNext(into chain: inout DescriptorChain) -> Bool {
     guard let rings, !isBroken else { return false }
-    if taken == available, !readIndex(rings), !requestNotification(rings) { return false }
+    if taken == available, !readIndex(rings), isPolled || !requestNotification(rings) { return false }
     guard turnLeft > 0 else {
       isTurnCutShort = true
       return false
@@ -114,6 +116,16 @@ public final class Virtqueue {
     turnLeft = .max
     return isTurnCutShort && !isBroken
   }
+
+  /// The device looks for chains again and again until `endPolling`: the driver need not tell it of any (§2.7.10).
+  public func beginPolling() {
+    isPolled = true
+    // What the driver has passed already. Without EVENT_IDX it goes on telling, which is only slower.
+    if usesEventIndex { rings?.setAvailableEvent(taken &- 1) }
+  }
+
+  /// The device is to be told again. It looks once more afterwards: `next()` asks for notifications when there is nothing.
+  public func endPolling() { isPolled = false }
 
   /// Gives a chain back, after the device wrote `written` bytes to the start of its writable buffers.
   ///

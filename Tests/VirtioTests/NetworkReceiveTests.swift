@@ -48,6 +48,39 @@ import Testing
     #expect(link.received() == [NetworkUnderTest.frame(60)])
   }
 
+  @Test("while long frames come the driver's are sent without being told of, and are told of again afterwards")
+  func bulkIsPolledFor() throws {
+    let link = try PacketLink()
+    let network = try NetworkUnderTest(link.takeBackend(), queueSize: 64)
+    let long = NetworkUnderTest.frame(60_000)
+    network.giveBuffers([Int](repeating: 61_000, count: 3))
+    try link.send(long)
+    network.serve()
+    // Now it is known what comes. What the driver has made available goes without a notification.
+    network.queue(NetworkUnderTest.frame(60))
+    try link.send(long)
+    network.serve()
+    #expect(link.received() == [NetworkUnderTest.frame(60)])
+    #expect(network.receiveQueue.collect().count == 2)
+    // The next one is asked for, and answered.
+    #expect(network.transmitQueue.availableEvent == network.transmitQueue.availableIndex)
+    network.send(NetworkUnderTest.frame(70))
+    #expect(link.received() == [NetworkUnderTest.frame(70)])
+    // Short ones are nothing to poll for: the driver's frames wait to be told of.
+    for _ in 0..<2 {
+      network.giveBuffers([2000])
+      try link.send(NetworkUnderTest.frame(100))
+      network.serve()
+    }
+    network.queue(NetworkUnderTest.frame(80))
+    network.giveBuffers([2000])
+    try link.send(NetworkUnderTest.frame(100))
+    network.serve()
+    #expect(link.received().isEmpty)
+    network.transmitQueue.kick()
+    #expect(link.received() == [NetworkUnderTest.frame(80)])
+  }
+
   @Test func aFrameOverSeveralBuffers() throws {
     let link = try PacketLink()
     let network = try NetworkUnderTest(link.takeBackend(), features: Self.merging)

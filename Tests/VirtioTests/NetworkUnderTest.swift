@@ -54,6 +54,12 @@ final class NetworkUnderTest {
 
   /// Sends a frame behind a header, in pieces of these sizes, or in one.
   func send(_ frame: [UInt8], header: [UInt8] = [UInt8](repeating: 0, count: headerSize), pieces: [Int] = []) {
+    queue(frame, header: header, pieces: pieces)
+    transmitQueue.kick()
+  }
+
+  /// What `send` does, but the device is not told.
+  func queue(_ frame: [UInt8], header: [UInt8] = [UInt8](repeating: 0, count: headerSize), pieces: [Int] = []) {
     var rest = (header + frame)[...]
     var buffers: [MockQueue.Buffer] = []
     for size in pieces + [.max] where !rest.isEmpty {
@@ -64,7 +70,6 @@ final class NetworkUnderTest {
       buffers.append(.readable(address, piece.count))
     }
     transmitQueue.add(buffers)
-    transmitQueue.kick()
   }
 
   /// A frame of so many bytes that tells itself from others.

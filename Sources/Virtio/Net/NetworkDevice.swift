@@ -11,6 +11,12 @@ public final class NetworkDevice: VirtioDevice {
   /// frame in small buffers.
   static let queueSize: UInt16 = 256
 
+  /// More than one turn brings of requests and acknowledgements.
+  private static let bulkByteCount: UInt64 = 32 << 10
+  /// For so many turns of receiving the loop's thread serves this device before others: a flood is no reason to keep them
+  /// waiting.
+  private static let pollingTurnLimit = 16
+
   /// The MTUs that a device can have, both ends included (virtio-1.2 §5.1.4.1).
   public static let mtuRange = 68...NetworkFrame.packetLimit
 
@@ -26,6 +32,8 @@ public final class NetworkDevice: VirtioDevice {
   private var receiver: NetworkReceiver?
   private var transmitter: NetworkTransmitter?
   private var isWatchingInput = false
+  /// Whether the loop's thread found many bytes when it looked for frames last.
+  private var receivesBulk = false
   /// A second number for the backend's descriptor, which is watched for the room that a frame waits for: there is one watch for
   /// each descriptor.
   private var roomDescriptor: Int32 = -1
@@ -154,26 +162,47 @@ public final class NetworkDevice: VirtioDevice {
     }
     do throws(SystemCallError) {
       // The closure and with it the device live until `stopWatchingInput()`.
-      try loop.watch(backend.descriptor, for: .readable) { self.receive() }
+      try loop.watch(backend.descriptor, for: .readable) { self.receiveAndTransmit() }
       isWatchingInput = true
     } catch {
       takeLinkDown(.system(error))
     }
   }
 
-  /// There may be frames.
-  private func receive() {
-    guard let backend, let receiveQueue else { return }
+  /// There are frames, on the loop's thread. While long ones come the driver's acknowledgements go out between them: without
+  /// an exit for each, and without waiting for the lock that this thread has. Answers to short ones are better sent by the
+  /// driver's own processor.
+  private func receiveAndTransmit() {
+    let before = counters.receivedBytes
+    defer { receivesBulk = counters.receivedBytes - before >= Self.bulkByteCount }
+    guard receivesBulk, let transmitQueue, roomDescriptor < 0 else {
+      receive()
+      return
+    }
+    transmitQueue.beginPolling()
+    for _ in 0..<Self.pollingTurnLimit {
+      guard receive(), !transmitQueue.serveTurn({ transmit() }), roomDescriptor < 0 else { break }
+    }
+    transmitQueue.endPolling()
+    if roomDescriptor < 0 { transmitMore() }
+  }
+
+  /// There may be frames; returns whether there are more.
+  @discardableResult
+  private func receive() -> Bool {
+    guard let backend, let receiveQueue else { return false }
     let outcome = receiver?.receive(from: backend, into: receiveQueue, counters: &counters, capture: capture)
     receiveQueue.notifyDriver()
     switch outcome {
     case nil, .noBuffers: stopWatchingInput()
-    case .noFrames, .moreFrames: break
+    case .noFrames: break
+    case .moreFrames: return true
     case .failed(let error):
       takeLinkDown(error)
       // What the driver has queued goes nowhere, which it is to hear.
       if transmitQueue != nil { watchForRoom() }
     }
+    return false
   }
 
   private func stopWatchingInput() {

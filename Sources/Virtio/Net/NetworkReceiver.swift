@@ -8,6 +8,8 @@ struct NetworkReceiver: ~Copyable {
   /// The most frames of one turn. Without it, a flood of frames would keep the lock that all devices share, and a driver that
   /// gives its buffers back at once would never see the others served.
   static let turnLimit = 64
+  /// And about how many bytes, so that the driver goes on with long frames while the next ones are copied.
+  static let turnByteLimit: UInt64 = 256 << 10
 
   /// Why a turn ended.
   enum Outcome {
@@ -62,7 +64,8 @@ struct NetworkReceiver: ~Copyable {
     from backend: any NetworkBackend, into queue: Virtqueue, counters: inout NetworkCounters,
     capture: PacketCapture?
   ) -> Outcome {
-    for _ in 0..<Self.turnLimit {
+    let end = counters.receivedBytes + Self.turnByteLimit
+    for _ in 0..<Self.turnLimit where counters.receivedBytes < end {
       guard takeBuffers(from: queue) else { return .noBuffers }
       listPieces(skipping: backend.hasHeaders ? 0 : MemoryLayout<virtio_net_hdr>.size)
       switch backend.receive(into: &vectors) {
