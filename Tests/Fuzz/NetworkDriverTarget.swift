@@ -59,7 +59,7 @@ private final class EchoEndpoint: FrameEndpoint {
   }
 
   func receive(_ frame: RawSpan, checksumIsValid: Bool) {
-    require(frame.byteCount <= 17 * 4096 - 12, "a frame that fits")
+    require(frame.byteCount <= ReceiveRing.bufferLimit * ReceiveRing.bufferSize - 12, "a frame that fits")
     // The sanitizer watches that all of it may be read.
     var sum: UInt8 = 0
     for offset in frame.byteOffsets { sum &+= frame.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
@@ -126,7 +126,11 @@ private final class NetworkDriverSession {
       heads[queue].append(head)
       let descriptor = descriptor(head)
       require(descriptor.flags == (queue == 0 ? UInt16(VIRTQ_DESC_F_WRITE) : 0), "one descriptor, of its direction")
-      if queue == 0 { require(descriptor.len == 4096, "a buffer") } else if !hasMadeUp { checkFrame(descriptor) }
+      if queue == 0 {
+        require(descriptor.len == ReceiveRing.bufferSize, "a buffer")
+      } else if !hasMadeUp {
+        checkFrame(descriptor)
+      }
     }
   }
 
@@ -153,9 +157,9 @@ private final class NetworkDriverSession {
     let descriptor = descriptor(head)
     let bytes = device.take(4096)
     UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: UInt(descriptor.addr)), count: 4096
+      start: UnsafeMutableRawPointer(bitPattern: UInt(descriptor.addr)), count: ReceiveRing.bufferSize
     ).copyBytes(from: bytes)
-    let written = device.next(below: 4) == 0 ? 4096 : bytes.count
+    let written = device.next(below: 4) == 0 ? ReceiveRing.bufferSize : bytes.count
     device.complete(id: UInt32(head), written: UInt32(written))
   }
 }

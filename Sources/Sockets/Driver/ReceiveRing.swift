@@ -7,10 +7,10 @@ import MachineABI
 /// takes several of them only the first has a header, so a frame lies in one piece unless it goes over the region's end; and
 /// nothing of it is copied before the stack does.
 struct ReceiveRing: ~Copyable {
-  /// A page: the device need not cross one, and an ordinary frame wastes little of it.
-  static var bufferSize: Int { pageSize }
+  /// Two pages: long frames are few descriptors, and of a short one's buffer only the first page is ever touched.
+  static var bufferSize: Int { 2 * pageSize }
   /// The buffers that the longest frame takes, of 64 KiB and its headers: more in one frame is nonsense.
-  static var bufferLimit: Int { 17 }
+  static var bufferLimit: Int { 9 }
   private static var headerSize: Int { TransmitRing.headerSize }
 
   var queue: DriverQueue
@@ -22,7 +22,7 @@ struct ReceiveRing: ~Copyable {
   private var assembly: UnsafeMutableRawPointer?
 
   // The frame that is arriving.
-  private var parts: InlineArray<17, Part> = InlineArray(repeating: Part(buffer: 0, byteCount: 0))
+  private var parts: InlineArray<9, Part> = InlineArray(repeating: Part(buffer: 0, byteCount: 0))
   private var partCount = 0
   private var expectedCount = 0
 

@@ -54,7 +54,7 @@ final class FakeNetworkDevice {
     takeBuffers()
     var header = virtio_net_hdr()
     header.flags = flags
-    header.num_buffers = UInt16((frame.count + 12 + 4095) / 4096)
+    header.num_buffers = UInt16((frame.count + 12 + ReceiveRing.bufferSize - 1) / ReceiveRing.bufferSize)
     var bytes = withUnsafeBytes(of: header) { Array($0) } + frame
     while !bytes.isEmpty {
       let chain = buffers.removeFirst()
