@@ -69,6 +69,8 @@ struct reading {
   uint64_t before, after;
   uint32_t count;
   bool has_ended;
+  // Nothing there reads as ones; a timer tells the mode that it was given.
+  bool is_there;
 };
 
 static struct reading read_timer(void) {
@@ -76,26 +78,30 @@ static struct reading read_timer(void) {
   reading.before = pvh_rdtsc();
   pvh_out8(0x43, 0xc2);  // latch status and count
   reading.after = pvh_rdtsc();
-  reading.has_ended = pvh_in8(0x40) >> 7;
+  uint8_t status = pvh_in8(0x40);
+  reading.has_ended = status >> 7;
+  reading.is_there = status != 0xff;
   reading.count = pvh_in8(0x40);
   reading.count |= (uint32_t)pvh_in8(0x40) << 8;
   return reading;
 }
 
-// The machine may lose its processor at any moment, so of several measurements the one with the least doubt counts.
+// The machine may lose its processor at any moment, so of several measurements the one with the least doubt counts. If it
+// loses it so often that the timer ends in all of them, shorter ones are tried as well.
 static uint64_t measured_khz(void) {
-  enum { attempts = 8, least_ticks = 12000, longest_wait = 1000000 };
+  enum { attempts = 8, most_attempts = 200, least_ticks = 12000, least_short_ticks = 1200, longest_wait = 1000000 };
   uint64_t khz = 0, least_doubt = UINT64_MAX;
-  for (int i = 0; i < attempts; i++) {
+  for (int i = 0; i < attempts || (!khz && i < most_attempts); i++) {
+    uint32_t wanted = i < attempts ? least_ticks : least_short_ticks;
     // Mode 0 counts down from 65535 once, and tells when it is through.
     pvh_out8(0x43, 0x30);
     pvh_out8(0x40, 0xff);
     pvh_out8(0x40, 0xff);
     struct reading first = read_timer(), last;
+    if (!first.is_there) return 0;
     int wait = 0;
     do last = read_timer();
-    while (!last.has_ended && first.count - last.count < least_ticks && ++wait < longest_wait);
-    // Nothing there reads as ones, which is a timer that has ended.
+    while (!last.has_ended && first.count - last.count < wanted && ++wait < longest_wait);
     if (first.has_ended || last.has_ended || wait == longest_wait) continue;
     uint64_t ticks = last.before - first.before;
     uint64_t doubt = ((first.after - first.before) + (last.after - last.before)) * 1000 / (ticks + 1);
@@ -155,7 +161,7 @@ bool pvh_start_clocks(struct needletail_clock *clock, void *scratch, uint64_t *k
   if (!*khz && last_leaf >= 0x16) *khz = (uint64_t)(cpuid(0x16).a & 0xffff) * 1000;
   if (!*khz) *khz = measured_khz();
   if (*khz < 1000 || *khz > 100000000)
-    return pvh_fail(problem, "the time-stamp counter's frequency is unknown, and there is no PIT to measure it");
+    return pvh_fail(problem, "the time-stamp counter's frequency is unknown, and there is no PIT that measures it");
   if (!is_kvm) {
     *wall_clock = real_time() * 1000000000;
     pvh_fill_clock(clock, *khz, pvh_rdtsc());

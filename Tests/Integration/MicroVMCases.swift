@@ -1,3 +1,5 @@
+import CLinux
+
 /// The same images without the monitor, entered through their PVH note by QEMU's microvm: what they print is what they print
 /// elsewhere, and the devices are ones that others have made (docs/pvh.md).
 func microVMCases() -> [Case] {
@@ -17,6 +19,18 @@ private func outputs() -> [Case] {
       let run = try session.microVM("clock").expect(exit: 0)
       // The emulator's own status is not the example's.
       try expectClockExample(Run(command: run.command, ending: .exited(0), stdout: run.stdout, stderr: run.stderr))
+    },
+    Case("microvm-stutter", "a machine that loses its processor again and again measures its clock", needsKVM: false) {
+      session throws(Verdict) in
+      var process = try session.startMicroVM("hello")
+      // What a busy host does: longer stops than the PIT counts, and between them no time for the usual measurement.
+      for _ in 0..<60 {
+        process.signal(SIGSTOP)
+        poll(nil, 0, 60)
+        process.signal(SIGCONT)
+        poll(nil, 0, 2)
+      }
+      try process.finish().expect(exit: 0).expect(stdout: "Hello, world!\n").expect(stderr: "")
     },
     Case("microvm-status", "an exit status comes out, or is told where nothing carries it", needsKVM: false) {
       session throws(Verdict) in
