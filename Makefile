@@ -30,7 +30,7 @@ NO_KVM = 77
 LANE_FILES = out/needletail $(EXAMPLES:%=out/%.elf) $(TEST_IMAGES:%=out/%.elf) out/hello.stripped.elf out/crash.stripped.elf
 
 .NOTPARALLEL:
-.PHONY: all help deps build run test test-unit test-hosted test-integration test-microvm test-network test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
+.PHONY: all help deps build images programs run test test-unit test-hosted test-integration test-microvm test-network test-hardware test-linux test-external lane fuzz build-fuzz test-fuzz bench \
   format lint clean toolsets
 
 all: build
@@ -44,6 +44,10 @@ help:
 	@echo 'make format           lay the sources out as `make lint` wants them'
 	@echo 'steps: deps toolsets build lint test-unit test-hosted test-integration test-network test-microvm test-external test-fuzz test-hardware test-linux clean'
 
+# Set for the makes that run beside each other, behind one that has done this for both.
+ifdef PREPARED
+deps toolsets:
+else
 # Debian's packages, and the kernel of the hardware lane. Quick when everything is there.
 deps:
 	@missing=$$(for package in $(PACKAGES); do \
@@ -59,8 +63,16 @@ deps:
 toolsets: deps
 	@GuestLink/generate-toolset
 	@MonitorLink/generate-toolset
+endif
 
-build: toolsets $(HOST_PRODUCTS:%=out/%) $(IMAGES:%=out/%.elf)
+BESIDE = $(MAKE) --no-print-directory PREPARED=yes
+
+# Two builds at once, in folders of their own: most of what a compiler does for a whole module takes one processor.
+build: toolsets
+	@Tests/side-by-side '$(BESIDE) images' '$(BESIDE) programs'
+
+images: $(IMAGES:%=out/%.elf)
+programs: $(HOST_PRODUCTS:%=out/%)
 
 # Kept with its symbols as NAME.elf, which costs a guest nothing: they are not loaded. NAME.stripped.elf is without, and
 # without a table of sections, which no loader looks at.
@@ -80,7 +92,11 @@ $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
 run: build
 	out/needletail run out/hello.elf
 
-test: lint test-unit test-hosted test-integration test-network test-microvm test-external test-fuzz test-hardware test-linux
+# What takes longest takes one processor, the emulated one; the other has the builds and the tests that time means nothing
+# to. The rest has both.
+test: lint build
+	@Tests/side-by-side '$(BESIDE) test-hardware test-linux' '$(BESIDE) test-unit test-hosted test-external test-fuzz'
+	@$(BESIDE) test-integration test-network test-microvm
 
 test-unit: build
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
