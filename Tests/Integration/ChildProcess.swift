@@ -66,11 +66,16 @@ struct ChildProcess: ~Copyable {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
+    // What this program was started with, as by nohup(1), is not what a case is about.
+    var signals = sigset_t()
+    sigfillset(&signals)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    var flags = Int32(POSIX_SPAWN_SETSIGDEF)
     switch input {
     case .nothing: posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     case .terminal(let path):
       // The first terminal that the leader of a new session opens controls it (tty_ioctl(4)).
-      posix_spawnattr_setflags(&attributes, Int16(Self.newSession))
+      flags |= Self.newSession
       posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, path, O_RDWR, 0)
     case .file(let path): posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, path, O_RDONLY, 0)
     case .pipe: posix_spawn_file_actions_adddup2(&actions, inputPipe!, STDIN_FILENO)
@@ -78,6 +83,7 @@ struct ChildProcess: ~Copyable {
       posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
       posix_spawn_file_actions_addclose(&actions, STDIN_FILENO)
     }
+    posix_spawnattr_setflags(&attributes, Int16(flags))
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
     let argumentVector = CStrings(arguments), environmentVector = CStrings(environment)
@@ -88,7 +94,7 @@ struct ChildProcess: ~Copyable {
   }
 
   /// POSIX_SPAWN_SETSID (spawn.h), which is declared only under _GNU_SOURCE.
-  private static let newSession = 0x80
+  private static let newSession: Int32 = 0x80
 
   deinit {
     guard !isReaped else { return }
