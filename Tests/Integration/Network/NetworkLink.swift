@@ -40,6 +40,9 @@ extension NetworkLab {
       try setAddresses(Self.interface, Self.neighbourIPv4, Self.neighbourIPv6)
     case .impaired(let impairment):
       try startWire(impairment)
+      // Linux asks for a link-layer address three times and gives up. The first time may be before the machine has made sure of
+      // its address, which takes a second (RFC 4862, 5.4), and a wire loses the others now and then.
+      for family in ["ipv4", "ipv6"] { try set("\(family)/neigh/\(Self.interface)/mcast_solicit", to: "20") }
       try setAddresses(Self.interface, Self.neighbourIPv4, Self.neighbourIPv6)
     case .routed(let mtu): try makeRouter(mtu: mtu)
     }
