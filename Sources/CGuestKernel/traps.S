@@ -7,7 +7,6 @@
 #include "machine_abi.h"
 
 #define GENERAL_PROTECTION 13  // Intel SDM volume 3, 6.15, #GP
-#define HLT_OPCODE 0xf4
 #define IA32_TSC_DEADLINE 0x6e0
 #define X2APIC_EOI 0x80b  // Intel SDM volume 3, table 11-6
 
@@ -19,9 +18,13 @@ needletail_trap_table:
   .rept NEEDLETAIL_TRAP_STUB_COUNT
   .balign NEEDLETAIL_TRAP_STUB_SIZE
   .if vector == GENERAL_PROTECTION
-  jmp general_protection
+  cmp %r11, 8(%rsp)  // error code, RIP
+  je idle
+  jmp fault
   .elseif vector >= NEEDLETAIL_FIRST_INTERRUPT_VECTOR
-  jmp interrupt
+  testb $3, 8(%rsp)  // RIP, CS
+  jz interrupt_in_idle
+  jmp interrupt_in_ring_3
   .else
   // The monitor finds the registers as they were and the processor's frame at RSP; it does not come back.
   movl $vector, needletail_control_page + NEEDLETAIL_CONTROL_TRAP(%rip)
@@ -30,44 +33,43 @@ needletail_trap_table:
   .set vector, vector + 1
   .endr
 
-  .balign 16
-interrupt:
-  push %rax
-  push %rcx
-  push %rdx
+  .macro take_interrupt
   incq needletail_interrupt_count(%rip)
   mov $X2APIC_EOI, %ecx
   xor %eax, %eax
   xor %edx, %edx
   wrmsr
-  // Saved CS is 32 bytes up. Ring 0 is interruptible only at the HLT below: never return to it, because some processors
-  // (and emulators) take the interrupt before the HLT executes and would then sleep with the wake-up already spent.
-  testb $3, 32(%rsp)
-  jnz 1f
-  lea idle_done(%rip), %rax
-  mov %rax, 24(%rsp)
-1:
+  .endm
+
+  .balign 16
+interrupt_in_ring_3:
+  push %rax
+  push %rcx
+  push %rdx
+  take_interrupt
   pop %rdx
   pop %rcx
   pop %rax
   iretq
 
-  // A HLT in ring 3 raises #GP; that is the idle call: RAX = TSC deadline or 0, RDX = the interrupt count last seen.
-  // Interrupt gate: IF is 0 from here to the STI.
-general_protection:
+  // Ring 0 is interruptible only at the HLT below. Never return to it: some processors (and emulators) take the interrupt before
+  // the HLT executes and would then sleep with the wake-up already spent. The idle call is over, and its caller expects
+  // registers of no value.
+interrupt_in_idle:
+  take_interrupt
+  mov 24(%rsp), %rsp  // RIP, CS, RFLAGS, RSP: where the frame of the idle call is
+  iretq
+
+  // A HLT in ring 3 raises #GP; with its own address in R11 it is the idle call: RAX = TSC deadline or 0, RDX = the interrupt
+  // count last seen. Interrupt gate: IF is 0 from here to the STI. Every instruction here is paid for where ring 0 is
+  // interpreted.
+idle:
   testb $3, 16(%rsp)  // error code, RIP, CS
   jz fault
-  push %rcx
-  mov 16(%rsp), %rcx
-  cmpb $HLT_OPCODE, (%rcx)
-  pop %rcx
-  jne fault
-  add $8, %rsp  // the error code; idle_done returns over an IRET frame with RCX on top
-  push %rcx
-  incq 8(%rsp)
+  add $8, %rsp  // the error code: what is left is a frame for IRET
+  incq (%rsp)
   cmp %rdx, needletail_interrupt_count(%rip)
-  jne idle_done
-  push %rdx
+  jne 2f
   test %rax, %rax
   jz 1f
   mov %rax, %rdx
@@ -75,12 +77,10 @@ general_protection:
   mov $IA32_TSC_DEADLINE, %ecx
   wrmsr
 1:
-  pop %rdx
   sti
   hlt
-idle_done:
   cli
-  pop %rcx
+2:
   iretq
 
 fault:
@@ -93,6 +93,8 @@ fault:
 needletail_idle:
   mov %rdi, %rax
   mov %rsi, %rdx
+  lea 1f(%rip), %r11
+1:
   hlt
   ret
   .size needletail_idle, . - needletail_idle
