@@ -17,7 +17,7 @@ ifdef CI
 SWIFT_FLAGS = -Xswiftc -warnings-as-errors
 endif
 
-PACKAGES = libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio e2fsprogs \
+PACKAGES = musl-dev libelf-dev libdw-dev liburing-dev zlib1g-dev qemu-system-x86 busybox-static cpio zstd xz-utils lz4 strace fio e2fsprogs \
   passt iproute2 ethtool iputils-ping traceroute tcpdump nmap dnsmasq-base curl
 
 # A product is made again when anything that it could be made from has changed.
@@ -86,7 +86,7 @@ out/%.elf: $(GUEST_SOURCES) | toolsets
 
 $(HOST_PRODUCTS:%=out/%): out/%: $(MONITOR_SOURCES) | toolsets
 	@mkdir -p out
-	$(MONITOR_BUILD) --product $*
+	$(if $(filter needletail,$*),NEEDLETAIL_MUSL=1 )$(MONITOR_BUILD) --product $*
 	@strip --strip-all -o $@ .build-monitor/release/$*
 
 run: build

@@ -26,6 +26,11 @@ let imagesOnly: [Target] = [
   .systemLibrary(name: "ProbePrimitives", path: "Tests/Images/probe-primitives"),
 ]
 
+/// The monitor is linked with musl where the Makefile says so (docs/performance.md, "Why the monitor is linked with musl").
+let linksMusl = Context.environment["NEEDLETAIL_MUSL"] != nil
+let muslOptions = ["@\(Context.packageDirectory)/MonitorLink/musl.options"]
+let muslOnly: [Target] = [.target(name: "CMusl")]
+
 /// The fuzz targets instrument all that they reach (Tests/Fuzz); the Makefile says when that is built. Not what a macro is
 /// made of, which the compiler itself runs.
 let buildsFuzzers = Context.environment["NEEDLETAIL_FUZZ"] != nil
@@ -64,12 +69,15 @@ let package = Package(
     .systemLibrary(name: "CELF"),
     .systemLibrary(name: "CURing"),
     .target(name: "CDemangle"),
+    .target(name: "CFirstMemory"),
     .target(name: "KVM", dependencies: ["CKVM", "CLinux"], swiftSettings: settings),
     .target(name: "Virtio", dependencies: ["KVM", "MachineABI", "CLinux", "CURing"], swiftSettings: settings),
     .target(
       name: "Machine", dependencies: ["Virtio", "KVM", "MachineABI", "CELF", "CDemangle", "CKVM", "CLinux"],
       swiftSettings: settings),
-    .executableTarget(name: "Monitor", dependencies: ["Machine"], swiftSettings: settings),
+    .executableTarget(
+      name: "Monitor", dependencies: ["Machine"] + (linksMusl ? ["CMusl", "CFirstMemory"] : []),
+      swiftSettings: settings, linkerSettings: linksMusl ? [.unsafeFlags(muslOptions)] : []),
 
     // The guest half.
     .target(
@@ -139,6 +147,9 @@ let package = Package(
       name: "LayoutFixtures", path: "Tests/LayoutFixtures",
       cSettings: [.headerSearchPath("../../Sources/CMachineABI")]),
     .testTarget(name: "MachineABITests", dependencies: ["MachineABI", "LayoutFixtures"], swiftSettings: settings),
+    .target(name: "FirstMemoryFixtures", path: "Tests/FirstMemoryFixtures"),
+    .testTarget(
+      name: "FirstMemoryTests", dependencies: ["CFirstMemory", "FirstMemoryFixtures"], swiftSettings: settings),
     .testTarget(name: "KVMTests", dependencies: ["KVM", "CKVM", "CLinux"], swiftSettings: settings),
     .testTarget(
       name: "VirtioTests", dependencies: ["Virtio", "KVM", "MachineABI", "CLinux", "SeededRandom"],
@@ -164,5 +175,5 @@ let package = Package(
     .testTarget(
       name: "StorageTests", dependencies: ["Storage", "StorageSupport", "SeededRandom", "TaskGate"],
       swiftSettings: settings),
-  ] + (buildsImages ? imagesOnly : []) + (buildsFuzzers ? fuzzersOnly : [])
+  ] + (buildsImages ? imagesOnly : []) + (buildsFuzzers ? fuzzersOnly : []) + (linksMusl ? muslOnly : [])
 )

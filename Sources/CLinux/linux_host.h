@@ -21,7 +21,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/platform/x86.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -105,11 +104,16 @@ static inline int linux_setrlimit_cpu(const struct rlimit *limit) { return setrl
 static inline int linux_setrlimit_address_space(const struct rlimit *limit) { return setrlimit(RLIMIT_AS, limit); }
 static inline int linux_getrusage_self(struct rusage *usage) { return getrusage(RUSAGE_SELF, usage); }
 
-// Embedded Swift's main drops its arguments, so the static build of the monitor takes them from where glibc keeps them.
-extern int __libc_argc;
-extern char **__libc_argv;
-static inline int linux_argument_count(void) { return __libc_argc; }
-static inline char **linux_argument_vector(void) { return __libc_argv; }
+// Embedded Swift's main drops its arguments. They are where the kernel has put them: their number, they, a null, and then the
+// environment (x86-64 psABI, "Process Initialization"). Only while the environment is the one that the process began with.
+extern char **environ;
+static inline char **linux_argument_vector(void) {
+  char **first = environ - 1;
+  // No pointer is as small as the number of arguments.
+  for (uintptr_t count = 0; (uintptr_t)first[-1] != count; count++) first--;
+  return first;
+}
+static inline int linux_argument_count(void) { return (int)(uintptr_t)linux_argument_vector()[-1]; }
 
 // struct epoll_event is packed and has a union, which Swift sees as a tuple of bytes.
 static inline int linux_epoll_add(int poller, int fd, int for_reading) {
@@ -142,3 +146,22 @@ static inline int linux_start_thread(pthread_t *thread, void *(*body)(void *), v
 static inline void linux_pause(void) { __builtin_ia32_pause(); }
 
 static inline uint64_t linux_read_tsc(void) { return __builtin_ia32_rdtsc(); }
+
+// The CPUID instruction (Intel SDM vol. 2); registers in the order EAX, EBX, ECX, EDX.
+typedef struct {
+  uint32_t eax, ebx, ecx, edx;
+} linux_cpuid_result;
+static inline linux_cpuid_result linux_cpuid(uint32_t leaf, uint32_t subleaf) {
+  linux_cpuid_result result;
+  __asm__ volatile("cpuid"
+                   : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
+                   : "a"(leaf), "c"(subleaf));
+  return result;
+}
+
+// XCR0: the processor states that the kernel has enabled. Only where CPUID says OSXSAVE (Intel SDM vol. 2, XGETBV).
+static inline uint64_t linux_enabled_states(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}

@@ -121,14 +121,18 @@ public struct VCPU: ~Copyable {
 
   /// The local APIC (KVM API, 4.57 KVM_GET_LAPIC).
   public func localAPIC() throws(SystemCallError) -> LocalAPICState {
-    let state = LocalAPICState()
-    try call("KVM_GET_LAPIC", kvm_get_lapic, state.registers.baseAddress!)
+    var state = LocalAPICState()
+    try withUnsafeMutablePointer(to: &state.registers) { registers throws(SystemCallError) in
+      try call("KVM_GET_LAPIC", kvm_get_lapic, registers)
+    }
     return state
   }
 
   /// Sets the local APIC's registers (KVM_SET_LAPIC).
   public func setLocalAPIC(_ state: borrowing LocalAPICState) throws(SystemCallError) {
-    try call("KVM_SET_LAPIC", kvm_set_lapic, state.registers.baseAddress!)
+    try withUnsafePointer(to: state.registers) { registers throws(SystemCallError) in
+      try call("KVM_SET_LAPIC", kvm_set_lapic, UnsafeMutableRawPointer(mutating: registers))
+    }
   }
 
   /// The frequency of the guest's time-stamp counter, in kHz (KVM API, 4.56 KVM_GET_TSC_KHZ).

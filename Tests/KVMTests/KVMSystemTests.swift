@@ -133,7 +133,7 @@ let hasKVM = access(KVMSystem.devicePath, R_OK | W_OK) == 0
 
   @Test func localAPICIsKept() throws {
     let vcpu = try makeVCPU()
-    let state = try vcpu.localAPIC()
+    var state = try vcpu.localAPIC()
     let spuriousInterrupt = 0xf0  // Intel SDM volume 3, table 11-1
     state[spuriousInterrupt] = 0x1ff
     try vcpu.setLocalAPIC(state)

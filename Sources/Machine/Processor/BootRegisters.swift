@@ -80,7 +80,7 @@ struct BootRegisters {
   private static let deadlineMode: UInt32 = 2 << 17
 
   private func loadLocalAPIC(into vcpu: borrowing VCPU) throws(SystemCallError) {
-    let state = try vcpu.localAPIC()
+    var state = try vcpu.localAPIC()
     state[Self.spuriousInterrupt] = Self.enabledWithSpuriousVector
     state[Self.timerEntry] = UInt32(NEEDLETAIL_TIMER_VECTOR) | Self.deadlineMode
     try vcpu.setLocalAPIC(state)

@@ -4,7 +4,7 @@ import KVM
 /// What the guest sees of CPUID.
 ///
 /// Asking KVM what it supports costs hundreds of microseconds where the host is itself virtual, because the kernel executes
-/// CPUID for every leaf. So the leaves are made from what libc found out at start-up, cut down to a list of features that
+/// CPUID for every leaf. So the leaves are made from four that are asked for here, cut down to a list of features that
 /// KVM passes through to every guest whose host has them; a test holds the result against KVM's own list.
 struct ProcessorFeatures {
   let leaves: [CPUIDLeaf]
@@ -16,6 +16,7 @@ struct ProcessorFeatures {
     // SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES F16C RDRAND
     static let ecx: UInt32 = bits(0, 1, 9, 12, 13, 19, 20, 22, 23, 25, 29, 30)
     static let xsave: UInt32 = bits(26)
+    static let osxsave: UInt32 = bits(27)
     static let avx: UInt32 = bits(28)
     // Of KVM's own making, whatever the host has: x2APIC, TSC-deadline timer.
     static let virtual: UInt32 = bits(21, 24)
@@ -42,9 +43,14 @@ struct ProcessorFeatures {
   private static let avxAreaSize: UInt32 = 512 + 64 + 256
 
   init() {
-    let leaf1 = Self.host(leaf: 1), leaf7 = Self.host(leaf: 7), leaf8000_0001 = Self.host(leaf: 0x8000_0001)
-    let hasXSAVE = leaf1.ecx & Leaf1.xsave != 0
-    let hasAVX = hasXSAVE && leaf1.ecx & Leaf1.avx != 0
+    // On some processors a leaf above the highest answers what another one would (Intel SDM volume 2, CPUID).
+    let highestLeaf = linux_cpuid(0, 0).eax
+    let leaf1 = linux_cpuid(1, 0), leaf8000_0001 = linux_cpuid(0x8000_0001, 0)
+    let leaf7 = highestLeaf >= 7 ? linux_cpuid(7, 0) : linux_cpuid_result()
+    // What has registers of its own is of use where the kernel has enabled them.
+    let enabledStates = leaf1.ecx & Leaf1.osxsave != 0 ? linux_enabled_states() : 0
+    let hasXSAVE = enabledStates & Self.sseStates == Self.sseStates
+    let hasAVX = leaf1.ecx & Leaf1.avx != 0 && enabledStates & Self.avxStates == Self.avxStates
     let states: UInt64? = hasXSAVE ? (hasAVX ? Self.avxStates : Self.sseStates) : nil
     extendedStates = states
 
@@ -57,7 +63,7 @@ struct ProcessorFeatures {
       CPUIDLeaf(
         function: 0, eax: hasXSAVE ? 0xd : 7, ebx: vendor.ebx, ecx: vendor.ecx, edx: vendor.edx),
       CPUIDLeaf(
-        function: 1, eax: leaf1.signature, ebx: Self.cacheLineFlushSize, ecx: leaf1.ecx & leaf1ECX | Leaf1.virtual,
+        function: 1, eax: leaf1.eax, ebx: Self.cacheLineFlushSize, ecx: leaf1.ecx & leaf1ECX | Leaf1.virtual,
         edx: Leaf1.edx),
       CPUIDLeaf(function: 7, index: 0, ebx: leaf7.ebx & leaf7EBX),
       CPUIDLeaf(function: 0x8000_0000, eax: 0x8000_0008),
@@ -82,19 +88,6 @@ struct ProcessorFeatures {
   /// CLFLUSH works on 64 bytes (units of 8, in bits 15 to 8).
   private static let cacheLineFlushSize: UInt32 = 8 << 8
   private static let virtualAddressBits: UInt64 = 48
-
-  /// What libc knows of the host: the features that it and its kernel support, without executing CPUID again.
-  private static func host(leaf: UInt32) -> (signature: UInt32, ebx: UInt32, ecx: UInt32) {
-    let index: Int
-    switch leaf {
-    case 1: index = Int(CPUID_INDEX_1)
-    case 7: index = Int(CPUID_INDEX_7)
-    default: index = Int(CPUID_INDEX_80000001)
-    }
-    let features = __x86_get_cpuid_feature_leaf(UInt32(index))!.pointee
-    // "Active" means usable: present in the processor and, where it has registers of its own, enabled by the kernel.
-    return (features.cpuid_array.0, features.active_array.1, features.active_array.2)
-  }
 }
 
 private func bits(_ numbers: UInt32...) -> UInt32 {
