@@ -119,6 +119,7 @@ test-network: build
 # The same images without the monitor, on QEMU's microvm and its devices. One case goes through the monitor as well.
 QEMU ?= /usr/bin/qemu-system-x86_64
 test-microvm: build
+	GuestLink/order-functions --check
 	@out/integration --monitor out/needletail --images out --qemu $(QEMU) --topic microvm || { status=$$?; \
 	  if [ $$status = $(NO_KVM) ]; then \
 	    echo 'no /dev/kvm here: the microvm cases run without the one that needs it'; \
