@@ -37,6 +37,7 @@ static inline int linux_errno(void) { return errno; }
 static inline void linux_set_errno(int code) { errno = code; }
 // Newer than the headers of some distributions (Linux 5.14).
 static inline int linux_populate_write(void) { return 23; }
+static inline int linux_huge_pages(void) { return MADV_HUGEPAGE; }
 static inline void *linux_map_failed(void) { return MAP_FAILED; }
 
 // Variadic in C, so invisible to Swift.

@@ -19,6 +19,31 @@ import Testing
     #expect(mapping.byteCount == 17 << 30)
   }
 
+  @Test(arguments: [0, 4096, 0x1f_f000, 0x20_0000, 0xf_6970_a000] as [UInt64])
+  func guestMemoryLiesAsInTheGuest(_ address: UInt64) throws {
+    let byteCount = 8 << 20
+    let mapping = try MemoryMapping(anonymous: byteCount, at: address)
+    #expect(UInt64(UInt(bitPattern: mapping.baseAddress)) % (2 << 20) == address % (2 << 20))
+    mapping.preferHugePages(from: 4096)
+    mapping.preferHugePages(from: byteCount)
+    let bytes = UnsafeMutableRawBufferPointer(start: mapping.baseAddress, count: byteCount)
+    #expect(bytes.allSatisfy { $0 == 0 })
+    bytes[0] = 1
+    bytes[byteCount - 1] = 1
+    // What is in front and behind is nobody's: a read there is EFAULT.
+    let nowhere = FileDescriptor(owning: linux_open("/dev/zero", O_RDONLY, 0))
+    #expect(read(nowhere.rawValue, mapping.baseAddress + byteCount, 1) == -1)
+    if UInt(bitPattern: mapping.baseAddress) % (2 << 20) != 0 {
+      #expect(read(nowhere.rawValue, mapping.baseAddress - 1, 1) == -1)
+    }
+  }
+
+  @Test func guestMemoryTooLarge() {
+    for size in [Int.max & ~4095, 1 << 47] {
+      #expect(throws: SystemCallError.self) { _ = try MemoryMapping(anonymous: size, at: 0) }
+    }
+  }
+
   @Test(arguments: [0, -4096]) func impossibleSizes(_ size: Int) {
     let error = #expect(throws: SystemCallError.self) { _ = try MemoryMapping(anonymous: size) }
     #expect(error?.operation.description == "mmap")

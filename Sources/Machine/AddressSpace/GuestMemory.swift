@@ -10,13 +10,21 @@ struct GuestMemory: ~Copyable {
   private let mapping: MemoryMapping
   private let layout: MachineLayout
 
-  init(_ layout: MachineLayout) throws(SystemCallError) {
-    mapping = try MemoryMapping(anonymous: layout.slot.count)
+  /// - Parameter isForDirectAccess: whether a disk works on this memory without the page cache between: it takes what is in one
+  ///   piece as one, and small pages in 32 for each 128 KiB. docs/performance.md, "Disks".
+  init(_ layout: MachineLayout, isForDirectAccess: Bool = false) throws(SystemCallError) {
+    mapping = try MemoryMapping(anonymous: layout.slot.count, at: layout.slot.lowerBound)
     self.layout = layout
+    let heap = offset(of: layout.heap)
+    mapping.preferHugePages(from: min(heap + (isForDirectAccess ? 0 : Self.smallHeap), mapping.byteCount))
     // What the monitor or the guest certainly touches: the top of the stack, all up to the heap, and the heap's start.
     let start = offset(of: layout.sharedPage) - pageSize
-    mapping.populate(offset: start, byteCount: offset(of: layout.heap) + Self.populatedHeap - start)
+    mapping.populate(offset: start, byteCount: heap + Self.populatedHeap - start)
   }
+
+  /// How much of the heap is in small pages, in bytes: a program that starts, answers and sleeps has no more than it touches, and
+  /// does not wait for 2 MiB of zeros. Who uses more uses much, and saves a fault for every page.
+  private static let smallHeap = 4 << 20
 
   /// How much of the heap is given its pages beforehand, in bytes: what a small program allocates. Measured with
   /// `make bench`; no heap is smaller.

@@ -94,8 +94,9 @@ public struct LinuxMachine: ~Copyable {
     let virtualMachine = try orMachineError { () throws(SystemCallError) in try system.createVirtualMachine() }
     timeline.mark(.createVirtualMachine)
     let memory = try orMachineError { () throws(SystemCallError) in
-      try MemoryMapping(anonymous: Int(map.memorySize))
+      try MemoryMapping(anonymous: Int(map.memorySize), at: 0)
     }
+    memory.preferHugePages(from: 0)
     try LinuxLoader(map: map, tables: ACPITables(deviceCount: declared.count))
       .load(kernel, initrd, commandLine, into: memory)
     timeline.mark(.loadImage)
