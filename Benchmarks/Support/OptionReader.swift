@@ -6,7 +6,10 @@ package struct OptionReader {
 
   package init() {
     #if hasFeature(Embedded)
-      rest = (1..<max(Int(linux_argument_count()), 1)).map { String(cString: linux_argument_vector()[$0]!) }[...]
+      let vector = linux_argument_vector()!
+      var arguments: [String] = []
+      while let bytes = vector[arguments.count] { arguments.append(String(cString: bytes)) }
+      rest = arguments.dropFirst()
     #else
       rest = CommandLine.arguments.dropFirst()
     #endif

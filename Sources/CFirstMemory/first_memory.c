@@ -6,7 +6,6 @@
 #include "first_memory.h"
 
 #include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
 
 // Enough for a machine with some devices; never given back, so a monitor that lives long has no more than this from it.

@@ -106,7 +106,8 @@ static inline int linux_setrlimit_address_space(const struct rlimit *limit) { re
 static inline int linux_getrusage_self(struct rusage *usage) { return getrusage(RUSAGE_SELF, usage); }
 
 // Embedded Swift's main drops its arguments. They are where the kernel has put them: their number, they, a null, and then the
-// environment (x86-64 psABI, "Process Initialization"). Only while the environment is the one that the process began with.
+// environment (x86-64 psABI, "Process Initialization"). Only while the environment is the one that the process began with. A null
+// ends them; never null itself.
 extern char **environ;
 static inline char **linux_argument_vector(void) {
   char **first = environ - 1;
@@ -114,7 +115,6 @@ static inline char **linux_argument_vector(void) {
   for (uintptr_t count = 0; (uintptr_t)first[-1] != count; count++) first--;
   return first;
 }
-static inline int linux_argument_count(void) { return (int)(uintptr_t)linux_argument_vector()[-1]; }
 
 // struct epoll_event is packed and has a union, which Swift sees as a tuple of bytes.
 static inline int linux_epoll_add(int poller, int fd, int for_reading) {

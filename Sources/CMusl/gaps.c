@@ -1,7 +1,6 @@
 // What musl lacks of glibc's names, for a monitor that is linked with musl (docs/performance.md, "Why the monitor is linked with
 // musl"). In C because other people's objects refer to these by C's names: Debian's libdw, libstdc++ and libgcc, compiled
 // against glibc, and the Swift runtime. musl keeps glibc's layouts on x86-64, so what it has it also has for them.
-#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>

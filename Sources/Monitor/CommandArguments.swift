@@ -5,12 +5,12 @@
   enum CommandArguments {
     static var all: [String] {
       get throws(UsageError) {
-        guard let vector = linux_argument_vector() else { return [] }
+        let vector = linux_argument_vector()!
         var arguments: [String] = []
-        for index in 0..<Int(linux_argument_count()) {
+        while let bytes = vector[arguments.count] {
           // Repaired, an argument would name another file, or tell the guest something else.
-          guard let argument = String(validatingCString: vector[index]!) else {
-            throw UsageError("argument \(index) is not UTF-8: '\(String(cString: vector[index]!))'")
+          guard let argument = String(validatingCString: bytes) else {
+            throw UsageError("argument \(arguments.count) is not UTF-8: '\(String(cString: bytes))'")
           }
           arguments.append(argument)
         }

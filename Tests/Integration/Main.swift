@@ -92,8 +92,10 @@ enum Console {
 enum CommandArguments {
   static var all: [String] {
     #if hasFeature(Embedded)
-      guard let vector = linux_argument_vector() else { return [] }
-      return (0..<Int(linux_argument_count())).map { String(cString: vector[$0]!) }
+      let vector = linux_argument_vector()!
+      var arguments: [String] = []
+      while let bytes = vector[arguments.count] { arguments.append(String(cString: bytes)) }
+      return arguments
     #else
       return CommandLine.arguments
     #endif

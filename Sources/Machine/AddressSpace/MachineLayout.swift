@@ -1,3 +1,4 @@
+import KVM
 import MachineABI
 
 /// Where everything of a machine lies in guest-physical addresses, which are its virtual addresses too.
@@ -90,7 +91,7 @@ struct MachineLayout: Equatable {
   /// megabyte at the least; and nothing is touched, so that it takes no memory. Randomised, so that an address in one says
   /// little about the other.
   private static let gap: Range<UInt64> = 1 << 20..<17 << 20
-  private static let largePage: UInt64 = 2 << 20
+  static let largePage = UInt64(MemoryMapping.hugePageSize)
   /// At the least, what is left for the heap.
   private static let smallestHeap: UInt64 = 64 << 10
   /// Past its self-pointer, FS:0x28 holds the stack protector's canary (x86-64 psABI as GCC and glibc have it).

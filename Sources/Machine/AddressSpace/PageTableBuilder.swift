@@ -23,7 +23,7 @@ struct PageTableBuilder {
 
   private static let entriesPerTable = 512
   private static let smallPage = UInt64(pageSize)
-  private static let largePage: UInt64 = 2 << 20
+  private static let largePage = MachineLayout.largePage
 
   /// Invariant: `capacity` zeroed pages of host memory, which the guest sees at `guestAddress`.
   private let tables: UnsafeMutablePointer<UInt64>
