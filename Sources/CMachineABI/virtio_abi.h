@@ -219,6 +219,13 @@ static inline struct virtq_desc virtq_load_descriptor(const void *address) {
   uint64_t buffer = halves[0], rest = halves[1];
   return (struct virtq_desc){buffer, (uint32_t)rest, (uint16_t)(rest >> 32), (uint16_t)(rest >> 48)};
 }
+// Reads a block request's head once; it has no alignment.
+static inline struct virtio_blk_req virtio_blk_load_req(const void *address) {
+  typedef uint64_t unaligned64 __attribute__((aligned(1)));
+  const volatile unaligned64 *halves = (const volatile unaligned64 *)address;
+  uint64_t type = halves[0], sector = halves[1];
+  return (struct virtio_blk_req){(uint32_t)type, (uint32_t)(type >> 32), sector};
+}
 // Between publishing an index and reading the other side's wish to be told (section 2.7.13.4.1, 2.7.10): a store before a load.
 static inline void virtq_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 

@@ -37,8 +37,8 @@ extension DescriptorChain {
     head: UInt16, in rings: VirtqueueRings, memory: borrowing GuestRegions, allowsIndirect: Bool
   ) throws(ProtocolBreach) {
     self.head = head
-    readable.removeAll(keepingCapacity: true)
-    writable.removeAll(keepingCapacity: true)
+    var readableCount = 0
+    var writableCount = 0
     // Invariant: `table` has `entries` descriptors in guest memory, and `index` is below `entries`.
     var table = rings.descriptors
     var entries = UInt32(rings.size)
@@ -85,7 +85,8 @@ extension DescriptorChain {
           guard let bytes = memory.writable(descriptor.addr, count: count) else {
             throw ProtocolBreach(reason: "writable buffer outside writable memory")
           }
-          writable.append(bytes)
+          writable.put(bytes, at: writableCount)
+          writableCount += 1
         }
       } else {
         // §2.7.4.2: everything writable comes after everything readable.
@@ -94,7 +95,8 @@ extension DescriptorChain {
           guard let bytes = memory.readable(descriptor.addr, count: count) else {
             throw ProtocolBreach(reason: "readable buffer outside memory")
           }
-          readable.append(bytes)
+          readable.put(bytes, at: readableCount)
+          readableCount += 1
         }
       }
 
@@ -102,5 +104,14 @@ extension DescriptorChain {
       index = UInt32(descriptor.next)
       guard index < entries else { throw ProtocolBreach(reason: "next descriptor outside its table") }
     }
+    if readable.count > readableCount { readable.removeLast(readable.count - readableCount) }
+    if writable.count > writableCount { writable.removeLast(writable.count - writableCount) }
+  }
+}
+
+extension Array {
+  /// Writes over what another chain left: most are as long as the one before.
+  fileprivate mutating func put(_ element: Element, at index: Int) {
+    if index < count { self[index] = element } else { append(element) }
   }
 }

@@ -20,7 +20,8 @@ public struct GuestRegion: Sendable {
 /// The guest memory that devices may reach: what the guest's own application may read or write, and nothing else. A device
 /// that wrote page tables or trap stubs for its driver would undo what the page tables protect.
 public struct GuestRegions: Sendable {
-  /// Ascending, disjoint; neighbours that continue each other on both sides are one.
+  /// Disjoint, the greatest first, where most of what descriptors name lies; neighbours that continue each other on both sides
+  /// are one.
   private let regions: [GuestRegion]
 
   /// - Parameter regions: disjoint, in any order.
@@ -38,7 +39,7 @@ public struct GuestRegions: Sendable {
       }
       merged.append(region)
     }
-    self.regions = merged
+    self.regions = merged.sorted { $0.range.count > $1.range.count }
   }
 
   /// The host memory behind `count` bytes that a device may read; nil unless all of them lie in one region.
@@ -53,7 +54,8 @@ public struct GuestRegions: Sendable {
 
   private func find(_ address: UInt64, _ count: Int, toWrite: Bool) -> UnsafeMutableRawPointer? {
     guard count >= 0 else { return nil }
-    for region in regions where region.range.contains(address) {
+    for index in regions.indices where regions[index].range.contains(address) {
+      let region = regions[index]
       let offset = address - region.range.lowerBound
       guard UInt64(count) <= region.range.upperBound - address, region.isWritable || !toWrite else { return nil }
       return region.host + Int(offset)

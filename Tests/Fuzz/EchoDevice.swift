@@ -8,6 +8,8 @@ final class EchoDevice: VirtioDevice {
   var configuration: [UInt8] = Array(0..<12)
   private(set) var queues: [Virtqueue] = []
   private var held: [(queue: Int, chain: DescriptorChain)] = []
+  /// The chain that was taken last: one value for all of them, as disks and networks have it.
+  private var chain = DescriptorChain()
   private var isRunning = false
   private var features: UInt64 = 0
   /// Says where the driver has put the descriptors of each queue.
@@ -46,7 +48,7 @@ final class EchoDevice: VirtioDevice {
   func queueNotified(_ index: Int) {
     require(isRunning && queues[index].size > 0, "notified of a queue that does not run")
     var count = 0
-    while count < limit, let chain = queues[index].next() {
+    while count < limit, queues[index].takeNext(into: &chain) {
       count += 1
       check(chain, of: index)
       held.append((index, chain))

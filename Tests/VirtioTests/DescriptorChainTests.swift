@@ -68,6 +68,24 @@ import Testing
     #expect(try #require(take()).readable.count == 8)
   }
 
+  @Test func nothingIsLeftOfAChainThatWasTakenBefore() {
+    device.limit = 0
+    var chain = DescriptorChain()
+    for (index, flags) in [Flag.next, Flag.next, Flag.next | Flag.write, Flag.write].enumerated() {
+      let index = UInt16(index)
+      queue.setDescriptor(index, address: buffer + 16 * UInt64(index), count: 16, flags: flags, next: index + 1)
+    }
+    queue.setDescriptor(4, address: buffer + 100, count: 1, flags: 0)
+    queue.setDescriptor(5, address: buffer + 200, count: 2, flags: Flag.write)
+    for (head, readable, writable) in [(0, 2, 2), (4, 1, 0), (5, 0, 1)] as [(UInt16, Int, Int)] {
+      queue.makeAvailable(head)
+      #expect(device.queues[0].takeNext(into: &chain))
+      #expect(chain.head == head)
+      #expect(chain.readable.count == readable && chain.writable.count == writable)
+    }
+    #expect(chain.writable.map { UnsafeRawPointer($0.baseAddress!) } == [host(buffer + 200)])
+  }
+
   @Test func loopOfOne() {
     queue.setDescriptor(0, address: buffer, count: 1, flags: Flag.next, next: 0)
     #expect(refusal() == "chain longer than the queue")

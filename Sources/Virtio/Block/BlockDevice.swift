@@ -22,10 +22,8 @@ public final class BlockDevice: VirtioDevice {
   /// Whether the driver flushes: if not, what it was told is written has to stay (§5.2.6.2).
   private var isFlushNegotiated = false
   private var engine: (any BlockEngine)?
-  /// The requests that the engine works on, by their heads.
-  private var underWay: [BlockRequest?] = []
-  /// Requests that were answered, to be used again: no more than the queue has entries.
-  private var spareRequests: [BlockRequest] = []
+  /// A request for each head, to be used again when it is answered; nil for heads that no chain has had.
+  private var requests: [BlockRequest?] = []
   private var chain = DescriptorChain()
   private var needsHandOver = false
   private var prompt: PromptAccess
@@ -103,7 +101,7 @@ public final class BlockDevice: VirtioDevice {
 
   public func start(features: UInt64, queues: [Virtqueue]) {
     queue = queues[0]
-    underWay = [BlockRequest?](repeating: nil, count: Int(Self.queueSize))
+    requests = [BlockRequest?](repeating: nil, count: Int(Self.queueSize))
     isFlushNegotiated = features & feature(VIRTIO_BLK_F_FLUSH) != 0
     limits.allowsDiscard = features & feature(VIRTIO_BLK_F_DISCARD) != 0
     limits.allowsWriteZeroes = features & feature(VIRTIO_BLK_F_WRITE_ZEROES) != 0
@@ -129,8 +127,7 @@ public final class BlockDevice: VirtioDevice {
     engine = nil
     prompt.stop()
     queue = nil
-    underWay = []
-    spareRequests = []
+    requests = []
     needsHandOver = false
   }
 
@@ -142,11 +139,10 @@ public final class BlockDevice: VirtioDevice {
       queue.fail("block request without room for its status")
       return
     }
-    let request = spareRequests.popLast() ?? BlockRequest()
+    let request = request(ofHead: chain.head)
     do throws(BlockRefusal) {
       try request.read(chain, status: status, limits: limits)
     } catch {
-      spareRequests.append(request)
       queue.complete(head: chain.head, written: BlockRequest.refuse(chain, status: status, with: error))
       return
     }
@@ -164,6 +160,13 @@ public final class BlockDevice: VirtioDevice {
     case .write, .discard, .writeZeroes: break
     }
     proceed(with: request)
+  }
+
+  private func request(ofHead head: UInt16) -> BlockRequest {
+    if let request = requests[Int(head)] { return request }
+    let request = BlockRequest()
+    requests[Int(head)] = request
+    return request
   }
 
   /// Begins with the reads that were put aside.
@@ -184,7 +187,6 @@ public final class BlockDevice: VirtioDevice {
       finish(request, VIRTIO_BLK_S_IOERR)
       return
     }
-    underWay[operation.tag] = request
     engine.add(operation)
     needsHandOver = true
   }
@@ -192,7 +194,6 @@ public final class BlockDevice: VirtioDevice {
   private func finish(_ request: BlockRequest, _ status: Int32) {
     queue?.complete(head: request.head, written: request.answer(status))
     request.bounce = nil
-    spareRequests.append(request)
   }
 
   private func handOver() {
@@ -219,8 +220,7 @@ public final class BlockDevice: VirtioDevice {
   /// On the loop's thread: operations have ended.
   private func serveEngine() {
     engine?.service { tag, result in
-      guard let request = underWay[tag] else { return }
-      underWay[tag] = nil
+      guard let request = requests[tag] else { return }
       operationEnded(of: request, result: result)
     }
     handOver()

@@ -148,8 +148,7 @@ final class BlockRequest {
     for index in chain.writable.indices { writableBytes += chain.writable[index].count }
 
     var data = ReadableBytes(of: chain)
-    var header = virtio_blk_req()
-    guard withUnsafeMutableBytes(of: &header, { data.take(into: $0, from: chain) }) else { throw .failed }
+    guard let header = data.takeHeader(from: chain) else { throw .failed }
     switch Int32(bitPattern: header.type) {
     case VIRTIO_BLK_T_IN:
       kind = .read
@@ -318,6 +317,19 @@ private struct ReadableBytes {
 
   init(of chain: borrowing DescriptorChain) {
     for index in chain.readable.indices { count += chain.readable[index].count }
+  }
+
+  /// Takes the header, which comes first; nil if there are too few bytes.
+  mutating func takeHeader(from chain: borrowing DescriptorChain) -> virtio_blk_req? {
+    let size = MemoryLayout<virtio_blk_req>.size
+    // Where it is a buffer of its own, which it mostly is, this is two loads.
+    if let first = chain.readable.first, first.count == size {
+      index = 1
+      count -= size
+      return virtio_blk_load_req(first.baseAddress!)
+    }
+    var header = virtio_blk_req()
+    return withUnsafeMutableBytes(of: &header) { take(into: $0, from: chain) } ? header : nil
   }
 
   /// Fills `target` with the next bytes, unless there are too few.
