@@ -226,6 +226,8 @@ static inline struct virtio_blk_req virtio_blk_load_req(const void *address) {
   uint64_t type = halves[0], sector = halves[1];
   return (struct virtio_blk_req){(uint32_t)type, (uint32_t)(type >> 32), sector};
 }
+// In a loop that waits for the other side: leaves the core to its other thread, and the memory bus to the other side.
+static inline void virtq_pause(void) { __builtin_ia32_pause(); }
 // Between publishing an index and reading the other side's wish to be told (section 2.7.13.4.1, 2.7.10): a store before a load.
 static inline void virtq_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 

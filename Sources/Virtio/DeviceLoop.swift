@@ -32,6 +32,7 @@ public final class DeviceLoop: @unchecked Sendable {
   private var isEnding = false
   /// Whether it is a handler that holds the lock. For who holds the lock.
   public private(set) var isServing = false
+  private var isYielding = false
   private let startsThread: Bool
 
   /// - Parameter startsThread: false for tests, which call `poll` themselves.
@@ -95,14 +96,22 @@ public final class DeviceLoop: @unchecked Sendable {
       linux_epoll_wait(poller, $0.baseAddress, Int32($0.count), timeout)
     }
     guard count > 0 else { return 0 }
-    withLock {
+    let yields = withLock {
       isServing = true
+      isYielding = false
       defer { isServing = false }
       // Looked up one by one: a handler may have stopped watching another descriptor.
       for index in 0..<Int(count) { watches.first { $0.descriptor == ready[index] }?.handler() }
+      return isYielding
     }
+    // Without the lock, which others may want on this processor.
+    if yields { sched_yield() }
     return Int(count)
   }
+
+  /// Leaves the processor to others after this turn, if there are any that want it. For a handler that will be called again at
+  /// once, and has found nothing to do: who it waits for may be waiting for this processor.
+  func yield() { isYielding = true }
 
   /// Ends the thread. Call without the lock; nothing is watched any more when this returns.
   public func end() {

@@ -120,8 +120,10 @@ func blockCases() -> [Case] {
           .expect(stdout: expected + "\n").expect(stderr: "")
       }
     },
-    verification("block-verify", "thousands of requests of many tasks, of all lengths, are carried out as asked", ""),
-    verification("block-verify-direct", "the same past the host's page cache", ",direct"),
+    verification("block-verify", "thousands of requests of many tasks, of all lengths, are carried out as asked"),
+    verification("block-verify-direct", "the same past the host's page cache", flags: ",direct"),
+    verification(
+      "block-verify-busy", "the same where the device looks for short requests itself", stepFactor: 4, longest: 4096),
     Case("block-crowd", "more tasks than the queue has room for all get their turn") { session throws(Verdict) in
       let disks = try ProbeDisks()
       try session.monitor.run("device-probe", ["crowd", "700"], options: disks.options()).expect(status: 0)
@@ -150,12 +152,15 @@ func blockCases() -> [Case] {
 }
 
 /// The guest checks all that it reads; what the file holds afterwards is checked here.
-private func verification(_ name: String, _ proves: String, _ flags: String) -> Case {
+private func verification(
+  _ name: String, _ proves: String, flags: String = "", stepFactor: Int = 1, longest: Int = 1 << 20
+) -> Case {
   Case(name, proves) { session throws(Verdict) in
-    let (tasks, steps) = session.lane == .kvm ? (40, 100) : (20, 12)
+    let tasks = session.lane == .kvm ? 40 : 20
+    let steps = stepFactor * (session.lane == .kvm ? 100 : 12)
     let disks = try ProbeDisks(dataBytes: tasks << 20)
     let run = try session.monitor.run(
-      "device-probe", ["verify", "\(tasks)", "\(steps)", "4711", "\(1 << 20)"], options: disks.options(flags))
+      "device-probe", ["verify", "\(tasks)", "\(steps)", "4711", "\(longest)"], options: disks.options(flags))
     if run.stderr.contains(bytesOf: "cannot be accessed directly") {
       throw .skipped("the file system of /tmp has no direct access")
     }

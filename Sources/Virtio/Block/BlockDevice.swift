@@ -4,8 +4,9 @@ import MachineABI
 
 /// A disk (virtio-1.2 §5.2) whose contents are a file's.
 ///
-/// What the page cache can answer is done while the driver notifies. Everything else goes to an engine, which exists from the
-/// first such request on: a guest that leaves its disk alone, or reads only what is cached, pays for none.
+/// What the page cache can answer is done while the driver notifies, or on the devices' thread while that looks for a busy queue's
+/// requests. Everything else goes to an engine, which exists from the first such request on: a guest that leaves its disk
+/// alone, or reads only what is cached, pays for none.
 public final class BlockDevice: VirtioDevice {
   /// The entries of its only queue.
   static let queueSize: UInt16 = 256
@@ -29,6 +30,7 @@ public final class BlockDevice: VirtioDevice {
   private var prompt: PromptAccess
   /// Large reads of the notification that is being served, which nothing was done for yet.
   private var largeReads: [BlockRequest] = []
+  private let poller: QueuePoller
 
   /// - Parameters:
   ///   - file: stays open and locked as long as the device exists.
@@ -51,6 +53,7 @@ public final class BlockDevice: VirtioDevice {
     for (index, byte) in name.utf8.prefix(identity.count).enumerated() { identity[index] = byte }
     self.identity = identity
     self.loop = loop
+    poller = QueuePoller(loop: loop)
     self.makeEngine = makeEngine
     limits = BlockLimits(capacity: file.size / UInt64(BlockFile.sectorSize), isReadOnly: file.isReadOnly)
     prompt = isPrompt ? PromptAccess(to: file) : .none
@@ -109,17 +112,32 @@ public final class BlockDevice: VirtioDevice {
 
   public func queueNotified(_ index: Int) {
     guard let queue else { return }
+    let served = serve(queue)
+    // What waits for the disk does so without anybody, and two threads may read what is large.
+    guard answersAtOnce else { return }
+    poller.notified(of: served.chainCount - served.largeCount, in: queue) { self.serve(queue).chainCount }
+  }
+
+  /// Begins with all requests that there are; returns how many, and how many of them are large reads.
+  private func serve(_ queue: Virtqueue) -> (chainCount: Int, largeCount: Int) {
     prompt.begin()
-    while queue.takeNext(into: &chain) { begin(of: queue) }
+    var chainCount = 0
+    while queue.takeNext(into: &chain) {
+      begin(of: queue)
+      chainCount += 1
+    }
+    let largeCount = largeReads.count
     readLarge()
     handOver()
     queue.notifyDriver()
+    return (chainCount, largeCount)
   }
 
   /// There is no other queue, and no more of this one before a reset.
   public func stopQueue(_ index: Int) { stop() }
 
   public func stop() {
+    poller.stop()
     if let engine {
       engine.drain()
       loop.stopWatching(engine.eventDescriptor)

@@ -272,6 +272,39 @@ import Testing
     #expect(driver.prepareToIdle() == .nobodyWaits)
   }
 
+  /// A device that wanted no notification is at work on the queue: what it completes soon is found without an interrupt, and
+  /// none is asked for; what it does not is waited for as ever.
+  @Test func deviceAtWorkIsWaitedForWithoutAnInterrupt() async throws {
+    let disk = FakeDisk(sectors: 64)
+    let driver = try Self.open(disk)
+    let data = Self.buffer(512)
+    defer { data.deallocate() }
+    disk.device.setAvailableEvent(.max)
+    let first = Self.start(driver, .read, data)
+    await Self.settle()
+    driver.announce()
+    #expect(disk.device.notifications.isEmpty && driver.queue.isBeingServed)
+    let unasked = disk.device.usedEvent
+    try disk.serve()
+    #expect(driver.prepareToIdle() == .hasWork)
+    #expect(disk.device.usedEvent == unasked)
+    try await Self.finish(driver, disk, [first])
+
+    let second = Self.start(driver, .read, data)
+    await Self.settle()
+    driver.announce()
+    #expect(driver.prepareToIdle() == .awaitsInterrupt)
+    #expect(disk.device.usedEvent == 1)
+    try await Self.finish(driver, disk, [second])
+
+    disk.device.setAvailableEvent(2)
+    let third = Self.start(driver, .read, data)
+    await Self.settle()
+    driver.announce()
+    #expect(disk.device.notifications.count == 1 && !driver.queue.isBeingServed)
+    try await Self.finish(driver, disk, [third])
+  }
+
   /// An interrupt that came when none was asked for any more, and was not acknowledged, kept an edge-triggered line up: the
   /// next one was no edge, and nobody woke up. On a level-triggered one, which other devices may share, nobody slept.
   @Test func everyInterruptIsAcknowledgedBeforeIdling() async throws {

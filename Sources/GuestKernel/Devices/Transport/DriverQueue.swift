@@ -58,6 +58,8 @@ package struct DriverQueue: ~Copyable {
   private var usedIndex: UInt16 = 0
   /// `availableIndex` when the device was last told, or did not want to be.
   private var announcedIndex: UInt16 = 0
+  /// The device did not want to be told of what was added last: it is at work on the queue.
+  private(set) var isBeingServed = false
   /// An interrupt was asked for and may have come since.
   private(set) var expectsInterrupt = false
 
@@ -146,9 +148,16 @@ package struct DriverQueue: ~Copyable {
     let added = availableIndex &- announcedIndex
     announcedIndex = availableIndex
     virtq_full_barrier()
-    if usesEventIndex { return availableIndex &- virtq_load16(availableEvent) &- 1 < added }
-    return virtq_load16(rings + deviceOffset + Int(VIRTQ_RING_FLAGS)) & UInt16(VIRTQ_USED_F_NO_NOTIFY) == 0
+    if usesEventIndex {
+      isBeingServed = availableIndex &- virtq_load16(availableEvent) &- 1 >= added
+    } else {
+      isBeingServed = virtq_load16(rings + deviceOffset + Int(VIRTQ_RING_FLAGS)) & UInt16(VIRTQ_USED_F_NO_NOTIFY) != 0
+    }
+    return !isBeingServed
   }
+
+  /// Whether there is something for `takeCompletion`.
+  var hasCompletion: Bool { virtq_load_acquire16(rings + deviceOffset + Int(VIRTQ_RING_INDEX)) != usedIndex }
 
   /// Takes back a request that the device is done with, if there is one (virtio-1.2 §2.7.14).
   ///
@@ -198,7 +207,7 @@ package struct DriverQueue: ~Copyable {
       virtq_store16(rings + driverOffset + Int(VIRTQ_RING_FLAGS), 0)
     }
     virtq_full_barrier()
-    return virtq_load_acquire16(rings + deviceOffset + Int(VIRTQ_RING_INDEX)) == usedIndex
+    return !hasCompletion
   }
 
   /// Asks for no more interrupts. An event index is left behind by the next completion, which does the same.

@@ -58,11 +58,26 @@ class QueueDriver<Page: RegisterPage>: DeviceDriver {
     try registers.endWait(&queue)
   }
 
+  /// Waits a little for a completion without an interrupt; returns whether one has come. For a device that is at work on the
+  /// queue: to idle until it interrupts would cost more than the rest of what it does.
+  private func awaitCompletion() -> Bool {
+    let end = monotonicNanoseconds() + Self.patience
+    repeat {
+      if queue.hasCompletion { return true }
+      virtq_pause()
+    } while monotonicNanoseconds() < end
+    return false
+  }
+
+  /// In nanoseconds: about what idling and the interrupt that ends it take.
+  private static var patience: UInt64 { 20_000 }
+
   override final func prepareToIdle() -> Idleness {
     // Whether or not one was asked for: an interrupt that the device still raises is no edge when the next one comes, and a
     // level that keeps the machine awake. What it told of is in the ring, which is looked at behind this.
     registers.acknowledgeInterrupts()
     guard isAwaited else { return .nobodyWaits }
+    if queue.isBeingServed, awaitCompletion() { return .hasWork }
     return queue.requestInterrupt() ? .awaitsInterrupt : .hasWork
   }
 }

@@ -1,0 +1,123 @@
+import CLinux
+import KVM
+
+/// Looks for a busy queue's chains on the devices' thread, again and again, and keeps the driver from telling of them.
+///
+/// A notification costs an exit, in which the guest stands still while the device works. Here each has a processor: the guest
+/// makes the next requests while the device answers the last ones. What it costs is that processor, so it begins only behind many
+/// notifications of many chains each; it ends soon after the last chain, and where the two do not work at the same time after all.
+/// Used with the device lock held.
+final class QueuePoller {
+  /// A notification of so many chains is a busy queue's. The fewer there are, the more of the time either side waits for the other.
+  static let busyChainCount = 8
+  /// So many such notifications, one behind the other, begin it: some milliseconds of nothing else. A machine that reads
+  /// a little and ends needs no second thread.
+  static let busyNotificationCount = 64
+  /// How many looks in vain, one behind the other, end it: together 200 to 300 µs, as KVM itself polls before it lets the thread of
+  /// an idle guest sleep. It is also all that a hostile driver gets of a processor for a chain. Not a time, most of which
+  /// would be somebody else's where this thread has to wait for its processor.
+  static let looksInVainLimit = 300
+
+  /// After so many turns it is seen what they were good for.
+  static let turnsBetweenReviews = 64
+  /// If in so many of them the driver had gone to sleep and was interrupted, it did not work meanwhile: there is no second processor,
+  /// or others want it. Then exits cost less.
+  static let sleepLimit = 32
+  /// How many more notifications than otherwise come before the next attempt: it is to cost little where it fails.
+  static let notificationsAfterSleeps = 1024
+
+  private let loop: DeviceLoop
+  /// How many notifications of a busy queue are missing.
+  private var notificationsLeft = busyNotificationCount
+  /// Can always be read, so that the loop comes back to it as soon as it has seen to other descriptors; nil while nothing is looked
+  /// for.
+  private var event: Int32?
+  private var looksInVain = 0
+  /// The driver tells of chains again; what it did not tell of before is still looked for.
+  private var isEnding = false
+  private var turnsLeft = turnsBetweenReviews
+  /// What the queue had at the last review.
+  private var interruptCount: UInt64 = 0
+
+  init(loop: DeviceLoop) {
+    self.loop = loop
+  }
+
+  /// Whether chains are looked for.
+  var isPolling: Bool { event != nil }
+
+  /// The driver has told of chains, and they were served.
+  ///
+  /// - Parameters:
+  ///   - chainCount: how many there were that this is for.
+  ///   - serve: serves what there is in the queue, and returns how many chains that were; kept until `stop()`.
+  func notified(of chainCount: Int, in queue: Virtqueue, serve: @escaping () -> Int) {
+    guard !isPolling else { return }
+    guard chainCount >= Self.busyChainCount else {
+      notificationsLeft = max(notificationsLeft, Self.busyNotificationCount)
+      return
+    }
+    notificationsLeft -= 1
+    guard notificationsLeft <= 0 else { return }
+    notificationsLeft = Self.busyNotificationCount
+    do throws(SystemCallError) {
+      let event = try valueOrErrno("eventfd", eventfd(1, Int32(EFD_CLOEXEC)))
+      do throws(SystemCallError) {
+        try loop.watch(event, for: .readable) { self.look(at: queue, serve) }
+      } catch {
+        close(event)
+        throw error
+      }
+      self.event = event
+      looksInVain = 0
+      isEnding = false
+      turnsLeft = Self.turnsBetweenReviews
+      interruptCount = queue.interruptCount
+      queue.beginPolling()
+    } catch {
+      // No descriptor or no thread is left for it; the exits stay.
+    }
+  }
+
+  /// On the loop's thread.
+  private func look(at queue: Virtqueue, _ serve: () -> Int) {
+    var count = 0
+    // What is behind a turn's end is the next look's.
+    _ = queue.serveTurn { count = serve() }
+    if count > 0 {
+      looksInVain = 0
+      review(queue)
+    } else if isEnding {
+      // The last thing that was done in vain was to ask for the driver's notification.
+      stop()
+    } else {
+      loop.yield()
+      looksInVain += 1
+      if looksInVain >= Self.looksInVainLimit { end(queue) }
+    }
+  }
+
+  private func end(_ queue: Virtqueue) {
+    isEnding = true
+    queue.endPolling()
+  }
+
+  private func review(_ queue: Virtqueue) {
+    turnsLeft -= 1
+    guard turnsLeft <= 0, !isEnding else { return }
+    turnsLeft = Self.turnsBetweenReviews
+    let sleeps = queue.interruptCount - interruptCount
+    interruptCount = queue.interruptCount
+    guard sleeps >= UInt64(Self.sleepLimit) else { return }
+    notificationsLeft = Self.busyNotificationCount + Self.notificationsAfterSleeps
+    end(queue)
+  }
+
+  /// Looks no more, at a queue that is gone or whose driver tells of everything.
+  func stop() {
+    guard let event else { return }
+    loop.stopWatching(event)
+    close(event)
+    self.event = nil
+  }
+}
