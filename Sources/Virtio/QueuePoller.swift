@@ -23,11 +23,13 @@ final class QueuePoller {
   /// If in so many of them the driver had gone to sleep and was interrupted, it did not work meanwhile: there is no second processor,
   /// or others want it. Then exits cost less.
   static let sleepLimit = 32
-  /// How many more notifications than otherwise come before the next attempt: it is to cost little where it fails.
-  static let notificationsAfterSleeps = 1024
+  /// Then twice as many notifications as before come in front of the next attempt, up to so many: one that fails because the
+  /// scheduler has not found a processor for a new thread yet is soon repeated, and many that fail cost little.
+  static let busyNotificationLimit = 4096
 
   private let loop: DeviceLoop
-  /// How many notifications of a busy queue are missing.
+  /// How many notifications of a busy queue begin it now, and how many of them are missing.
+  private var notificationsNeeded = busyNotificationCount
   private var notificationsLeft = busyNotificationCount
   /// Can always be read, so that the loop comes back to it as soon as it has seen to other descriptors; nil while nothing is looked
   /// for.
@@ -53,13 +55,9 @@ final class QueuePoller {
   ///   - serve: serves what there is in the queue, and returns how many chains that were; kept until `stop()`.
   func notified(of chainCount: Int, in queue: Virtqueue, serve: @escaping () -> Int) {
     guard !isPolling else { return }
-    guard chainCount >= Self.busyChainCount else {
-      notificationsLeft = max(notificationsLeft, Self.busyNotificationCount)
-      return
-    }
-    notificationsLeft -= 1
+    notificationsLeft = chainCount >= Self.busyChainCount ? notificationsLeft - 1 : notificationsNeeded
     guard notificationsLeft <= 0 else { return }
-    notificationsLeft = Self.busyNotificationCount
+    notificationsLeft = notificationsNeeded
     do throws(SystemCallError) {
       let event = try valueOrErrno("eventfd", eventfd(1, Int32(EFD_CLOEXEC)))
       do throws(SystemCallError) {
@@ -108,8 +106,12 @@ final class QueuePoller {
     turnsLeft = Self.turnsBetweenReviews
     let sleeps = queue.interruptCount - interruptCount
     interruptCount = queue.interruptCount
-    guard sleeps >= UInt64(Self.sleepLimit) else { return }
-    notificationsLeft = Self.busyNotificationCount + Self.notificationsAfterSleeps
+    guard sleeps >= UInt64(Self.sleepLimit) else {
+      notificationsNeeded = Self.busyNotificationCount
+      return
+    }
+    notificationsNeeded = min(2 * notificationsNeeded, Self.busyNotificationLimit)
+    notificationsLeft = notificationsNeeded
     end(queue)
   }
 
