@@ -20,9 +20,10 @@ final class QueuePoller {
 
   /// After so many turns it is seen what they were good for.
   static let turnsBetweenReviews = 64
-  /// If in so many of them the driver had gone to sleep and was interrupted, it did not work meanwhile: there is no second processor,
-  /// or others want it. Then exits cost less.
+  /// If in so many of them the driver had gone to sleep and was interrupted, it did not work meanwhile; and if this thread was kept
+  /// from its processor for so much of the time, others want it. Then exits cost less.
   static let sleepLimit = 32
+  static let waitingPercentLimit: UInt64 = 25
   /// Then twice as many notifications as before come in front of the next attempt, up to so many: one that fails because the
   /// scheduler has not found a processor for a new thread yet is soon repeated, and many that fail cost little.
   static let busyNotificationLimit = 4096
@@ -38,11 +39,15 @@ final class QueuePoller {
   /// The driver tells of chains again; what it did not tell of before is still looked for.
   private var isEnding = false
   private var turnsLeft = turnsBetweenReviews
-  /// What the queue had at the last review.
+  /// What the queue and the thread had at the last review.
   private var interruptCount: UInt64 = 0
+  private var time = ThreadTime()
+  private let now: () -> ThreadTime
 
-  init(loop: DeviceLoop) {
+  /// - Parameter now: the time of the thread that calls it.
+  init(loop: DeviceLoop, now: @escaping () -> ThreadTime = ThreadTime.now) {
     self.loop = loop
+    self.now = now
   }
 
   /// Whether chains are looked for.
@@ -69,7 +74,9 @@ final class QueuePoller {
       self.event = event
       looksInVain = 0
       isEnding = false
-      turnsLeft = Self.turnsBetweenReviews
+      // The first turn's review only notes where it begins: this is another thread.
+      turnsLeft = 1
+      time = ThreadTime()
       interruptCount = queue.interruptCount
       queue.beginPolling()
     } catch {
@@ -106,7 +113,11 @@ final class QueuePoller {
     turnsLeft = Self.turnsBetweenReviews
     let sleeps = queue.interruptCount - interruptCount
     interruptCount = queue.interruptCount
-    guard sleeps >= UInt64(Self.sleepLimit) else {
+    let before = time
+    time = now()
+    guard before != ThreadTime() else { return }
+    let waiting = time.waiting(since: before)
+    guard sleeps >= UInt64(Self.sleepLimit) || waiting >= Self.waitingPercentLimit else {
       notificationsNeeded = Self.busyNotificationCount
       return
     }

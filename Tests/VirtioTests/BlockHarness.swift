@@ -88,19 +88,21 @@ final class BlockHarness {
   /// - Parameter isPrompt: false for everything to go through the engine.
   convenience init(
     _ path: String, isReadOnly: Bool = false, isDirect: Bool = false, isPrompt: Bool = true,
-    features: UInt64 = .max, memory: GuardedMemory = GuardedMemory(), engine: EngineChoice = .ring
+    features: UInt64 = .max, memory: GuardedMemory = GuardedMemory(), engine: EngineChoice = .ring,
+    now: @escaping () -> ThreadTime = ThreadTime.now
   ) throws {
     try self.init(
       BlockFile(opening: path, isReadOnly: isReadOnly, isDirect: isDirect), isPrompt: isPrompt, features: features,
-      memory: memory, makeEngine: engine.make)
+      memory: memory, now: now, makeEngine: engine.make)
   }
 
   init(
     _ file: consuming BlockFile, isPrompt: Bool, features: UInt64 = .max, memory: GuardedMemory = GuardedMemory(),
+    now: @escaping () -> ThreadTime = ThreadTime.now,
     makeEngine: @escaping (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
   ) throws {
     let device = BlockDevice(
-      file: file, name: "data", loop: loop, isPrompt: isPrompt, makeEngine: makeEngine)
+      file: file, name: "data", loop: loop, isPrompt: isPrompt, now: now, makeEngine: makeEngine)
     driver = MockDriver(device, memory: memory, loop: loop)
     self.memory = memory
     try driver.start(features: features, queueSize: 256)

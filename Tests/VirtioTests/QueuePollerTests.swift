@@ -8,6 +8,12 @@ import Testing
 
   private static let batch = QueuePoller.busyChainCount
 
+  /// What the poller is told of its thread's time.
+  private final class Clock {
+    var time = ThreadTime(elapsed: 1_000_000, onProcessor: 1_000_000)
+  }
+
+  private let clock = Clock()
   private let disk: DiskFile
   private let block: Harness
   private let header: MockQueue.Buffer
@@ -16,7 +22,8 @@ import Testing
 
   init() throws {
     disk = try DiskFile(sectors: 8)
-    block = try Harness(disk.path)
+    let clock = clock
+    block = try Harness(disk.path) { clock.time }
     let block = block
     header = block.readable(Harness.header(Harness.RequestType.read, sector: 5))
     data = (0..<16).map { _ in block.writable(512) }
@@ -138,7 +145,7 @@ import Testing
       for _ in 0..<notifications - 1 { submit(Self.batch) }
       #expect(!isLookedAt)
       submit(Self.batch)
-      for _ in 0..<QueuePoller.turnsBetweenReviews {
+      for _ in 0..<QueuePoller.turnsBetweenReviews + 1 {
         add(1)
         look()
         // Which asks for an interrupt at the next.
@@ -150,16 +157,21 @@ import Testing
     }
   }
 
-  @Test func goesOnWhereTheDriverIsAwake() {
+  /// A thread that is kept from its processor leaves it to those who want it; one that has it most of the time goes on.
+  @Test(arguments: [QueuePoller.waitingPercentLimit - 1, QueuePoller.waitingPercentLimit])
+  func endsWhereOthersWantTheProcessor(waiting: UInt64) {
     makeBusy()
-    for _ in 0..<2 * QueuePoller.turnsBetweenReviews {
+    // One that notes where it begins, and one in which the driver is asked to tell again.
+    for _ in 0..<QueuePoller.turnsBetweenReviews + 2 {
       look()
       _ = block.queue.collect()
-      // Behind everything: none is wanted.
+      // Behind everything: no interrupt is wanted.
       block.queue.usedEvent = block.queue.usedIndex &- 1
+      clock.time.elapsed += 1000
+      clock.time.onProcessor += 10 * (100 - waiting)
       add(1)
-      #expect(!block.queue.isNotificationWanted)
     }
+    #expect(block.queue.isNotificationWanted == (waiting >= QueuePoller.waitingPercentLimit))
   }
 
   @Test func resetWhileLooking() throws {

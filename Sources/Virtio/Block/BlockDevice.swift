@@ -44,16 +44,19 @@ public final class BlockDevice: VirtioDevice {
     }
   }
 
-  /// - Parameter isPrompt: whether what can be done at once is done without the engine.
+  /// - Parameters:
+  ///   - isPrompt: whether what can be done at once is done without the engine.
+  ///   - now: the time of the thread that calls it.
   init(
     file: consuming BlockFile, name: String, loop: DeviceLoop, isPrompt: Bool = true,
+    now: @escaping () -> ThreadTime = ThreadTime.now,
     makeEngine: @escaping (_ file: Int32, _ capacity: Int) throws(SystemCallError) -> any BlockEngine
   ) {
     var identity = InlineArray<20, UInt8>(repeating: 0)
     for (index, byte) in name.utf8.prefix(identity.count).enumerated() { identity[index] = byte }
     self.identity = identity
     self.loop = loop
-    poller = QueuePoller(loop: loop)
+    poller = QueuePoller(loop: loop, now: now)
     self.makeEngine = makeEngine
     limits = BlockLimits(capacity: file.size / UInt64(BlockFile.sectorSize), isReadOnly: file.isReadOnly)
     prompt = isPrompt ? PromptAccess(to: file) : .none
