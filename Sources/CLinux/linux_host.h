@@ -143,9 +143,6 @@ static inline int linux_start_thread(pthread_t *thread, void *(*body)(void *), v
   return result;
 }
 
-// What a loop does that waits for another processor (Intel SDM vol. 2, PAUSE).
-static inline void linux_pause(void) { __builtin_ia32_pause(); }
-
 static inline uint64_t linux_read_tsc(void) { return __builtin_ia32_rdtsc(); }
 
 // The CPUID instruction (Intel SDM vol. 2); registers in the order EAX, EBX, ECX, EDX.

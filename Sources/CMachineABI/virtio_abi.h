@@ -212,21 +212,20 @@ static inline void virtq_store32(void *address, uint32_t value) {
 static inline void virtq_store_release16(void *address, uint16_t value) {
   __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELEASE);
 }
+typedef uint64_t virtq_unaligned64 __attribute__((aligned(1)));
 // One read of a descriptor, which may lie at any address when it is in an indirect table (section 2.7.5.3).
 static inline struct virtq_desc virtq_load_descriptor(const void *address) {
-  typedef uint64_t unaligned64 __attribute__((aligned(1)));
-  const volatile unaligned64 *halves = (const volatile unaligned64 *)address;
+  const volatile virtq_unaligned64 *halves = (const volatile virtq_unaligned64 *)address;
   uint64_t buffer = halves[0], rest = halves[1];
   return (struct virtq_desc){buffer, (uint32_t)rest, (uint16_t)(rest >> 32), (uint16_t)(rest >> 48)};
 }
 // Reads a block request's head once; it has no alignment.
 static inline struct virtio_blk_req virtio_blk_load_req(const void *address) {
-  typedef uint64_t unaligned64 __attribute__((aligned(1)));
-  const volatile unaligned64 *halves = (const volatile unaligned64 *)address;
+  const volatile virtq_unaligned64 *halves = (const volatile virtq_unaligned64 *)address;
   uint64_t type = halves[0], sector = halves[1];
   return (struct virtio_blk_req){(uint32_t)type, (uint32_t)(type >> 32), sector};
 }
-// In a loop that waits for the other side: leaves the core to its other thread, and the memory bus to the other side.
+// In a loop that waits for another processor (Intel SDM vol. 2, PAUSE).
 static inline void virtq_pause(void) { __builtin_ia32_pause(); }
 // Between publishing an index and reading the other side's wish to be told (section 2.7.13.4.1, 2.7.10): a store before a load.
 static inline void virtq_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

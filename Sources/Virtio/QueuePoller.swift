@@ -50,16 +50,13 @@ final class QueuePoller {
     self.now = now
   }
 
-  /// Whether chains are looked for.
-  var isPolling: Bool { event != nil }
-
   /// The driver has told of chains, and they were served.
   ///
   /// - Parameters:
   ///   - chainCount: how many there were that this is for.
   ///   - serve: serves what there is in the queue, and returns how many chains that were; kept until `stop()`.
   func notified(of chainCount: Int, in queue: Virtqueue, serve: @escaping () -> Int) {
-    guard !isPolling else { return }
+    guard event == nil else { return }
     notificationsLeft = chainCount >= Self.busyChainCount ? notificationsLeft - 1 : notificationsNeeded
     guard notificationsLeft <= 0 else { return }
     notificationsLeft = notificationsNeeded

@@ -19,7 +19,8 @@ struct ThreadTime: Equatable {
     return all == 0 ? 0 : (all - used) * 100 / all
   }
 
-  private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
+  /// What a clock says (clock_gettime(2)).
+  static func nanoseconds(_ clock: clockid_t) -> UInt64 {
     var time = timespec()
     clock_gettime(clock, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -88,12 +88,12 @@ struct PromptAccess {
     }
     guard writeFlags != nil, takeBudget(for: request) else { return }
     while request.remaining > 0, let flags = writeFlags {
-      let start = Self.now
+      let start = ThreadTime.nanoseconds(CLOCK_MONOTONIC)
       let memory = request.memory
       let count = pwritev2(file.descriptor.rawValue, memory.baseAddress, Int32(memory.count), request.offset, flags)
       if count > 0 {
         request.advance(by: count)
-        if Self.now - start > Self.slowWrite {
+        if ThreadTime.nanoseconds(CLOCK_MONOTONIC) - start > Self.slowWrite {
           writesToEngine = Self.writesAfterSlow
           return
         }
@@ -103,11 +103,5 @@ struct PromptAccess {
       guard count < 0, linux_errno() == EOPNOTSUPP, flags != 0 else { return }
       writeFlags = 0
     }
-  }
-
-  private static var now: UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 }

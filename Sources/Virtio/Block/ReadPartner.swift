@@ -1,5 +1,6 @@
 import CLinux
 import KVM
+import MachineABI
 
 /// A second thread for a batch of large reads that the page cache can answer: copying is all there is to them, and two
 /// processors copy more than one.
@@ -92,7 +93,7 @@ final class ReadPartner: @unchecked Sendable {
     // What it has taken is done soon, if it has a processor: sooner than this thread would sleep and wake again.
     for _ in 0..<Self.looksBeforeSleep {
       guard locked({ isBusy }) else { return true }
-      for _ in 0..<Self.pausesBetweenLooks { linux_pause() }
+      for _ in 0..<Self.pausesBetweenLooks { virtq_pause() }
     }
     locked {
       isAwaited = true
