@@ -122,8 +122,10 @@ func blockCases() -> [Case] {
     },
     verification("block-verify", "thousands of requests of many tasks, of all lengths, are carried out as asked"),
     verification("block-verify-direct", "the same past the host's page cache", flags: ",direct"),
+    verification("block-verify-together", "the same where all tasks have their longest requests at once", steps: 1),
     verification(
-      "block-verify-busy", "the same where the device looks for short requests itself", stepFactor: 4, longest: 4096),
+      "block-verify-busy", "the same where the device looks for short requests itself", stepFactor: 4,
+      longest: 4096),
     Case("block-crowd", "more tasks than the queue has room for all get their turn") { session throws(Verdict) in
       let disks = try ProbeDisks()
       try session.monitor.run("device-probe", ["crowd", "700"], options: disks.options()).expect(status: 0)
@@ -153,14 +155,18 @@ func blockCases() -> [Case] {
 
 /// The guest checks all that it reads; what the file holds afterwards is checked here.
 private func verification(
-  _ name: String, _ proves: String, flags: String = "", stepFactor: Int = 1, longest: Int = 1 << 20
+  _ name: String, _ proves: String, flags: String = "", steps: Int? = nil, stepFactor: Int = 1, longest: Int = 1 << 20
 ) -> Case {
   Case(name, proves) { session throws(Verdict) in
     let tasks = session.lane == .kvm ? 40 : 20
-    let steps = stepFactor * (session.lane == .kvm ? 100 : 12)
+    let steps = steps ?? stepFactor * (session.lane == .kvm ? 100 : 12)
     let disks = try ProbeDisks(dataBytes: tasks << 20)
+    // Each task keeps what its part of the disk must hold, and all may read theirs whole at the same time: how many
+    // do is for the disk's speed to say.
+    let memory = ["--memory", "\(2 * tasks + 24)M"]
     let run = try session.monitor.run(
-      "device-probe", ["verify", "\(tasks)", "\(steps)", "4711", "\(longest)"], options: disks.options(flags))
+      "device-probe", ["verify", "\(tasks)", "\(steps)", "4711", "\(longest)"],
+      options: memory + disks.options(flags))
     if run.stderr.contains(bytesOf: "cannot be accessed directly") {
       throw .skipped("the file system of /tmp has no direct access")
     }
