@@ -108,6 +108,7 @@ test-hosted: build
 	out/integration --monitor out/needletail --images out --hosted .build/debug hosted-hello hosted-clock hosted-crash hosted-kv
 
 test-integration: build
+	MonitorLink/order-functions --check
 	@out/integration --monitor out/needletail --images out || { status=$$?; \
 	  if [ $$status = $(NO_KVM) ]; then echo 'no /dev/kvm here: the cases run in the hardware lane only'; else exit $$status; fi; }
 
