@@ -72,7 +72,7 @@ public final class DeviceLoop: @unchecked Sendable {
     _ descriptor: Int32, for readiness: Readiness, handler: @escaping () -> Void
   ) throws(SystemCallError) {
     precondition(!watches.contains { $0.descriptor == descriptor }, "one watch for each descriptor")
-    if poller < 0 { poller = try valueOrErrno("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC))) }
+    if poller < 0 { try makePoller() }
     // First, so that nothing is watched if there can be no thread.
     if startsThread, thread == nil { try start() }
     _ = try valueOrErrno("epoll_ctl", linux_epoll_add(poller, descriptor, readiness == .readable ? 1 : 0))
@@ -129,11 +129,21 @@ public final class DeviceLoop: @unchecked Sendable {
     poller = -1
   }
 
+  /// Makes what the thread waits with, and what wakes it.
+  private func makePoller() throws(SystemCallError) {
+    let poller = try valueOrErrno("epoll_create1", epoll_create1(Int32(EPOLL_CLOEXEC)))
+    let wake = eventfd(0, Int32(EFD_CLOEXEC))
+    guard wake >= 0, linux_epoll_add(poller, wake, 1) == 0 else {
+      let error = SystemCallError(wake < 0 ? "eventfd" : "epoll_ctl")
+      if wake >= 0 { close(wake) }
+      close(poller)
+      throw error
+    }
+    self.poller = poller
+    self.wake = wake
+  }
+
   private func start() throws(SystemCallError) {
-    // Kept from an attempt that failed.
-    if wake < 0 { wake = try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC))) }
-    _ = linux_epoll_remove(poller, wake)
-    _ = try valueOrErrno("epoll_ctl", linux_epoll_add(poller, wake, 1))
     var created = pthread_t()
     // The thread ends before this object does: `end()` waits for it.
     let result = linux_start_thread(
@@ -146,7 +156,8 @@ public final class DeviceLoop: @unchecked Sendable {
     thread = created
   }
 
+  /// Waits first: whoever starts the thread holds the lock.
   private func runThread() {
-    while !withLock({ isEnding }) { poll(timeout: -1) }
+    repeat { poll(timeout: -1) } while !withLock { isEnding }
   }
 }

@@ -146,6 +146,25 @@ struct NetworkTAPTests {
     #expect(network.receiveQueue.collect().map(\.count) == [1514, 1514])
   }
 
+  /// What came before the kernel knew of the driver may be of a kind that the driver does not take.
+  @Test(arguments: [false, true])
+  func aSegmentFromBeforeTheDriverComesOnlyToOneThatTakesIt(takesSegments: Bool) throws {
+    let tap = try TAPInterface()
+    let network = try NetworkUnderTest(tap.backend, starts: false)
+    // Short enough for any driver's buffers.
+    let segment = Self.segment(900)
+    try tap.send(segment, header: Self.header(segmentSize: 300))
+    let segments = takesSegments ? feature(VIRTIO_NET_F_GUEST_CSUM) | feature(VIRTIO_NET_F_GUEST_TSO4) : 0
+    try network.driver.start(features: MockDriver.Feature.eventIndex | feature(VIRTIO_NET_F_MRG_RXBUF) | segments)
+    network.giveBuffers([Int](repeating: 4096, count: 16))
+    let frame = Self.frame(200)
+    try tap.send(frame)
+    network.serve()
+    let lengths = (takesSegments ? [segment, frame] : [frame]).map { UInt32($0.count + Self.headerSize) }
+    #expect(network.receiveQueue.collect().map(\.count) == lengths)
+    #expect(network.device.counters.lostReceives == (takesSegments ? 0 : 1))
+  }
+
   /// The kernel knows how long headers are, which we do not: what it refuses is dropped.
   @Test func whatTheKernelRefusesIsDropped() throws {
     let tap = try TAPInterface()

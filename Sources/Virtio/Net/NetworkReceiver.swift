@@ -32,6 +32,9 @@ struct NetworkReceiver: ~Copyable {
   private let mergesBuffers: Bool
   /// Whether flags of the backend's headers may go to the driver (VIRTIO_NET_F_GUEST_CSUM; §5.1.6.4.1).
   private let passesFlags: Bool
+  /// Which segments that are longer than the link takes may go to the driver (VIRTIO_NET_F_GUEST_TSO4 and 6).
+  private let passesIPv4Segments: Bool
+  private let passesIPv6Segments: Bool
   /// The longest frame that can come, with its header, in bytes.
   private let frameLimit: Int
   /// Whether the driver has given room for the longest frame at one time. Then it will again, and it is waited for; else a
@@ -53,10 +56,11 @@ struct NetworkReceiver: ~Copyable {
   init(features: UInt64, packetLimit: Int) {
     mergesBuffers = features & feature(VIRTIO_NET_F_MRG_RXBUF) != 0
     passesFlags = features & feature(VIRTIO_NET_F_GUEST_CSUM) != 0
-    let hasSegments = features & (feature(VIRTIO_NET_F_GUEST_TSO4) | feature(VIRTIO_NET_F_GUEST_TSO6)) != 0
+    passesIPv4Segments = features & feature(VIRTIO_NET_F_GUEST_TSO4) != 0
+    passesIPv6Segments = features & feature(VIRTIO_NET_F_GUEST_TSO6) != 0
     frameLimit =
       MemoryLayout<virtio_net_hdr>.size + NetworkFrame.headerLimit
-      + (hasSegments ? max(packetLimit, NetworkFrame.packetLimit) : packetLimit)
+      + (passesIPv4Segments || passesIPv6Segments ? max(packetLimit, NetworkFrame.packetLimit) : packetLimit)
   }
 
   /// Receives frames until there is no more of them or of buffers, or the turn is over. Who calls notifies the driver.
@@ -126,7 +130,7 @@ struct NetworkReceiver: ~Copyable {
   ) {
     let headerSize = MemoryLayout<virtio_net_hdr>.size
     let total = hasHeader ? count : count + headerSize
-    guard total >= headerSize + NetworkFrame.shortest else {
+    guard total >= headerSize + NetworkFrame.shortest, !hasHeader || isForDriver else {
       counters.lostReceives += 1
       return
     }
@@ -150,6 +154,31 @@ struct NetworkReceiver: ~Copyable {
     queue.publishUsed()
     counters.receivedFrames += 1
     counters.receivedBytes += UInt64(total - headerSize)
+  }
+
+  /// Whether the frame that was read is of a kind that the driver takes. One that came before the backend knew the driver may not
+  /// be (§5.1.6.4.1: without VIRTIO_NET_F_GUEST_TSO4 "the device MUST NOT set gso_type to VIRTIO_NET_HDR_GSO_TCPV4", and so on).
+  private var isForDriver: Bool {
+    switch Int32(byte(at: Self.segmentKindOffset)) {
+    case VIRTIO_NET_HDR_GSO_NONE: true
+    case VIRTIO_NET_HDR_GSO_TCPV4: passesIPv4Segments
+    case VIRTIO_NET_HDR_GSO_TCPV6: passesIPv6Segments
+    default: false
+    }
+  }
+
+  /// Of the field `gso_type` of struct virtio_net_hdr (§5.1.6).
+  private static let segmentKindOffset = 1
+
+  /// A byte of the first buffer, which has room for a header.
+  private func byte(at offset: Int) -> UInt8 {
+    var piece = firstPiece
+    var place = offset
+    while place >= pieces[piece].count {
+      place -= pieces[piece].count
+      piece += 1
+    }
+    return pieces[piece][place]
   }
 
   /// Writes what of the header is the device's own: all of it, or what the kernel does not know.

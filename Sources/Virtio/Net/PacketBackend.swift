@@ -9,6 +9,8 @@ public final class PacketBackend: NetworkBackend {
   private let isTAP: Bool
   public let hasHeaders: Bool
   public let offloads: NetworkOffloads
+  /// What the kernel leaves undone in frames now.
+  private var left: NetworkOffloads
   public let mtu: Int?
   /// A byte behind the memory for a frame: if it is reached, the frame was longer. Never read.
   private let spill = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
@@ -47,6 +49,7 @@ public final class PacketBackend: NetworkBackend {
     let interfaceMTU = linux_interface_mtu(name)
     self.file = file
     self.offloads = offloads
+    left = offloads
     self.mtu = mtu ?? (interfaceMTU > 0 ? Int(interfaceMTU) : nil)
     isTAP = true
     hasHeaders = true
@@ -75,20 +78,23 @@ public final class PacketBackend: NetworkBackend {
       offloads = []
     }
     isTAP = flags >= 0
+    left = offloads
     self.mtu = mtu
     self.file = file
   }
 
-  /// Asks for the header that virtio has since version 1, and finds out what the kernel does of checksums and segments.
+  /// Asks for the header that virtio has since version 1, and for all that the kernel can leave to a driver.
+  ///
+  /// - Returns: what the interface leaves to who receives its frames from here on.
   private static func setUpHeaders(_ descriptor: Int32) throws(NetworkBackendError) -> NetworkOffloads {
     guard linux_tap_set_header_size(descriptor, Int32(MemoryLayout<virtio_net_hdr>.size)) == 0 else {
       throw .system(SystemCallError("TUNSETVNETHDRSZ"))
     }
     let all: NetworkOffloads = [.checksum, .segmentsIPv4, .segmentsIPv6]
-    let canAll = linux_tap_set_offloads(descriptor, flags(of: all)) == 0
+    if linux_tap_set_offloads(descriptor, flags(of: all)) == 0 { return all }
     // What somebody who had the interface before could do is not what the driver can.
     guard linux_tap_set_offloads(descriptor, 0) == 0 else { throw .system(SystemCallError("TUNSETOFFLOAD")) }
-    return canAll ? all : []
+    return []
   }
 
   private static func flags(of offloads: NetworkOffloads) -> UInt32 {
@@ -101,9 +107,12 @@ public final class PacketBackend: NetworkBackend {
     return UInt32(flags)
   }
 
+  /// A change takes some 30 µs, since all that watches interfaces is told. So it is made only for a driver that does less than
+  /// the one before, or more, and frames that are there already stay as they are: the receiver drops what cannot be for it.
   public func beginReceiving(_ offloads: NetworkOffloads) {
+    guard hasHeaders, offloads != left else { return }
     // If the kernel should refuse, frames come whole and with their checksums, which every driver takes.
-    if hasHeaders { _ = linux_tap_set_offloads(descriptor, Self.flags(of: offloads)) }
+    left = linux_tap_set_offloads(descriptor, Self.flags(of: offloads)) == 0 ? offloads : []
   }
 
   public func receive(into memory: inout FrameVectors) -> NetworkReception {
@@ -130,9 +139,7 @@ public final class PacketBackend: NetworkBackend {
   }
 
   /// A frame is read in one piece.
-  public func endReceiving() {
-    if hasHeaders { _ = linux_tap_set_offloads(descriptor, 0) }
-  }
+  public func endReceiving() {}
 
   public func send(_ memory: inout FrameVectors) -> NetworkSending {
     while true {
