@@ -110,7 +110,7 @@ struct needletail_device {
   uint32_t vector;
   uint64_t registers;  // address of its virtio-mmio register page
   uint32_t flags;      // NEEDLETAIL_DEVICE_...
-  uint32_t reserved;   // 0
+  uint32_t high_features;  // the features from 32 to 63 that it offers; 0: its registers tell
 };
 
 // The page that RDI names at entry. It is read-only to the guest.

@@ -15,6 +15,8 @@ public final class MMIOTransport {
   /// Features of every device here (virtio-1.2 §6).
   public static let commonFeatures: UInt64 =
     feature(VIRTIO_F_VERSION_1) | feature(VIRTIO_F_INDIRECT_DESC) | feature(VIRTIO_F_EVENT_IDX)
+  /// What every device here offers of the features from 32 to 63: none has one there of its own.
+  public static let highFeatures = UInt32(truncatingIfNeeded: commonFeatures >> 32)
 
   private let device: any VirtioDevice
   private let page: RegisterPage
@@ -57,6 +59,7 @@ public final class MMIOTransport {
     self.memory = memory
     sendInterrupt = interrupt
     page = RegisterPage(registers)
+    precondition(device.offeredFeatures >> 32 == 0, "see `highFeatures`")
     offeredFeatures = device.offeredFeatures | Self.commonFeatures
     configuration = device.configuration
     let limits = device.queueSizes

@@ -59,7 +59,7 @@ private final class EchoEndpoint: FrameEndpoint {
   }
 
   func receive(_ frame: RawSpan, checksumIsValid: Bool) {
-    require(frame.byteCount <= ReceiveRing.bufferLimit * ReceiveRing.bufferSize - 12, "a frame that fits")
+    require(frame.byteCount <= ReceiveRing.bufferLimit * ReceiveRing.longBufferSize - 12, "a frame that fits")
     // The sanitizer watches that all of it may be read.
     var sum: UInt8 = 0
     for offset in frame.byteOffsets { sum &+= frame.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
@@ -127,7 +127,7 @@ private final class NetworkDriverSession {
       let descriptor = descriptor(head)
       require(descriptor.flags == (queue == 0 ? UInt16(VIRTQ_DESC_F_WRITE) : 0), "one descriptor, of its direction")
       if queue == 0 {
-        require(descriptor.len == ReceiveRing.bufferSize, "a buffer")
+        require(descriptor.len == ReceiveRing.longBufferSize, "a buffer")
       } else if !hasMadeUp {
         checkFrame(descriptor)
       }
@@ -157,9 +157,9 @@ private final class NetworkDriverSession {
     let descriptor = descriptor(head)
     let bytes = device.take(4096)
     UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: UInt(descriptor.addr)), count: ReceiveRing.bufferSize
+      start: UnsafeMutableRawPointer(bitPattern: UInt(descriptor.addr)), count: ReceiveRing.longBufferSize
     ).copyBytes(from: bytes)
-    let written = device.next(below: 4) == 0 ? ReceiveRing.bufferSize : bytes.count
+    let written = device.next(below: 4) == 0 ? ReceiveRing.longBufferSize : bytes.count
     device.complete(id: UInt32(head), written: UInt32(written))
   }
 }

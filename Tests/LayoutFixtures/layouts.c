@@ -28,7 +28,7 @@ static const struct layout_field fields[] = {
     FIELD(needletail_device, vector),
     FIELD(needletail_device, registers),
     FIELD(needletail_device, flags),
-    FIELD(needletail_device, reserved),
+    FIELD(needletail_device, high_features),
     FIELD(needletail_device_declaration, kind),
     FIELD(needletail_device_declaration, flags),
     FIELD(needletail_device_declaration, name),

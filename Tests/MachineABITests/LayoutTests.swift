@@ -74,7 +74,7 @@ import Testing
         Field("vector", \DeviceEntry.vector, at: 36, size: 4),
         Field("registers", \DeviceEntry.registers, at: 40, size: 8),
         Field("flags", \DeviceEntry.flags, at: 48, size: 4),
-        Field("reserved", \DeviceEntry.reserved, at: 52, size: 4),
+        Field("high_features", \DeviceEntry.high_features, at: 52, size: 4),
       ]),
     Structure(
       "needletail_device_declaration", DeviceDeclaration.self, size: 40, alignment: 4,

@@ -128,8 +128,12 @@ final class MockDriver {
 
   /// The whole sequence: every queue gets as many entries as the device has, but `queueSize` at most.
   ///
-  /// - Parameter features: of those offered, the ones to accept besides VERSION_1.
-  func start(features wanted: UInt64 = .max, queueSize: UInt16 = 16) throws {
+  /// - Parameters:
+  ///   - features: of those offered, the ones to accept besides VERSION_1.
+  ///   - fill: what to do with the queues before the device runs.
+  func start(
+    features wanted: UInt64 = .max, queueSize: UInt16 = 16, filling fill: ([MockQueue]) -> Void = { _ in }
+  ) throws {
     try negotiate(features: wanted)
     queues = []
     var index: UInt32 = 0
@@ -140,6 +144,7 @@ final class MockDriver {
       queues.append(try setUpQueue(index, size: min(queueSize, UInt16(limit))))
       index += 1
     }
+    fill(queues)
     status |= Status.driverOK
     guard status & Status.driverOK != 0, !needsReset else { throw Refused(why: "DRIVER_OK") }
   }

@@ -37,6 +37,28 @@ import Testing
     #expect(network.driver.interruptCount == 1)
   }
 
+  @Test("buffers from before the start are there untold, and the driver tells of more only when there are none left")
+  func buffersFromBeforeTheStart() throws {
+    let link = try PacketLink()
+    let network = try NetworkUnderTest(link.takeBackend(), starts: false)
+    let memory = network.memory
+    try network.driver.start { queues in
+      for _ in 0..<4 { queues[0].add([.writable(memory.allocate(1600), 1600)]) }
+    }
+    try link.send(NetworkUnderTest.frame(60))
+    network.serve()
+    #expect(network.receiveQueue.collect().count == 1)
+    network.receiveQueue.add([.writable(memory.allocate(1600), 1600)])
+    #expect(!network.receiveQueue.kick())
+    for _ in 0..<5 { try link.send(NetworkUnderTest.frame(60)) }
+    network.serve()
+    #expect(network.receiveQueue.collect().count == 4)
+    network.receiveQueue.add([.writable(memory.allocate(1600), 1600)])
+    #expect(network.receiveQueue.kick())
+    network.serve()
+    #expect(network.receiveQueue.collect().count == 1)
+  }
+
   @Test func whatHasComeGoesAlongWhenTheDriverSends() throws {
     let link = try PacketLink()
     let network = try NetworkUnderTest(link.takeBackend())

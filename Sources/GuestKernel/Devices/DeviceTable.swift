@@ -11,6 +11,8 @@ package struct DeviceRecord: Equatable {
   package var isReset: Bool
   /// Interrupts need no acknowledgement.
   package var sendsMessages: Bool
+  /// The features from 32 to 63 that it offers; 0: not known.
+  var highFeatures: UInt32 = 0
   /// Its registers may be written through the shared page.
   var takesPostedWrites = false
   /// Not virtio, but a serial port that is read through the control page.
@@ -58,6 +60,7 @@ package struct DeviceTable {
       name: name(of: entry), kind: entry.kind, registers: entry.registers,
       isReset: entry.flags & UInt32(NEEDLETAIL_DEVICE_IS_RESET) != 0,
       sendsMessages: entry.flags & UInt32(NEEDLETAIL_DEVICE_SENDS_MESSAGES) != 0,
+      highFeatures: entry.high_features,
       takesPostedWrites: entry.flags & UInt32(NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES) != 0,
       isSerial: entry.flags & UInt32(NEEDLETAIL_DEVICE_IS_SERIAL) != 0)
   }

@@ -112,6 +112,7 @@ struct AttachedDevices {
       entry.registers = registers + UInt64(index * pageSize)
       entry.flags = UInt32(
         NEEDLETAIL_DEVICE_IS_RESET | NEEDLETAIL_DEVICE_SENDS_MESSAGES | NEEDLETAIL_DEVICE_TAKES_POSTED_WRITES)
+      entry.high_features = MMIOTransport.highFeatures
       return entry
     }
   }

@@ -26,7 +26,7 @@ final class NetworkDriver<Page: RegisterPage>: ServedDevice {
   /// the memory that a reader waits with.
   private static var receiveByteBatch: Int { 256 << 10 }
 
-  /// Receive buffers: in all of them is room for 1 MiB, TCP's largest window.
+  /// Receive buffers: in all of them, once they are long, is room for 1 MiB, TCP's largest window.
   private static var receiveQueueSize: UInt16 { 128 }
 
   /// Takes a network device into use.

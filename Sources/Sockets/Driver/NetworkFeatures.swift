@@ -53,7 +53,7 @@ struct NetworkFeatures: Equatable {
       guard LinkCapabilities.mtuRange.contains(mtu) else { return nil }
     }
     // What does not fit into one buffer cannot arrive without merging.
-    if !mergesBuffers { mtu = min(mtu, ReceiveRing.bufferSize - TransmitRing.headerSize - Self.ethernetHeaderSize) }
+    if !mergesBuffers { mtu = min(mtu, ReceiveRing.longBufferSize - TransmitRing.headerSize - Self.ethernetHeaderSize) }
     return LinkCapabilities(
       address: address, mtu: mtu, completesChecksums: has(VIRTIO_NET_F_CSUM),
       segmentsIPv4: has(VIRTIO_NET_F_HOST_TSO4), segmentsIPv6: has(VIRTIO_NET_F_HOST_TSO6))

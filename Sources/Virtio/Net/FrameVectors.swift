@@ -6,7 +6,8 @@ public struct FrameVectors: ~Copyable {
   static let capacity = 1022
 
   /// Invariant: `capacity + 2` entries, of which those from `first` to below `end` are set and name memory that is valid as
-  /// long as they are there. The first entry is for what goes in front.
+  /// long as they are there. The others are not even initialized, which would touch four pages for nothing. The first entry is
+  /// for what goes in front.
   private let storage: UnsafeMutablePointer<iovec>
   private var first = 1
   private var end = 1
@@ -16,7 +17,6 @@ public struct FrameVectors: ~Copyable {
   /// No pieces.
   init() {
     storage = .allocate(capacity: Self.capacity + 2)
-    storage.initialize(repeating: iovec(), count: Self.capacity + 2)
   }
 
   deinit {
@@ -38,7 +38,7 @@ public struct FrameVectors: ~Copyable {
   mutating func append(_ memory: UnsafeMutableRawBufferPointer) {
     guard let start = memory.baseAddress, memory.count > 0 else { return }
     precondition(end < Self.capacity + 2, "a frame has no more pieces than a system call takes")
-    storage[end] = iovec(iov_base: start, iov_len: memory.count)
+    (storage + end).initialize(to: iovec(iov_base: start, iov_len: memory.count))
     end += 1
     byteCount += memory.count
   }
@@ -52,7 +52,8 @@ public struct FrameVectors: ~Copyable {
   mutating func prepend(_ memory: UnsafeRawBufferPointer) {
     precondition(first > 0 && memory.count > 0, "one piece goes in front")
     first -= 1
-    storage[first] = iovec(iov_base: UnsafeMutableRawPointer(mutating: memory.baseAddress!), iov_len: memory.count)
+    (storage + first).initialize(
+      to: iovec(iov_base: UnsafeMutableRawPointer(mutating: memory.baseAddress!), iov_len: memory.count))
     byteCount += memory.count
   }
 

@@ -107,6 +107,10 @@ public final class NetworkDevice: VirtioDevice {
     backend?.beginReceiving(Self.receiveOffloads(features))
     // The driver may have filled the queues before.
     _ = transmitQueue?.serveTurn { transmit() }
+    // Nor need it tell of what it gives back later, unless there was not enough.
+    receiveQueue?.beginPolling()
+    _ = receiveQueue?.serveTurn { watchForFrames() }
+    receiveQueue?.endPolling()
     _ = receiveQueue?.serveTurn { watchForFrames() }
   }
 

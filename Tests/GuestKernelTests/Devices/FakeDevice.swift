@@ -36,9 +36,12 @@ final class FakeDevice: RegisterPage {
   private(set) var registers: [Int: UInt32] = [:]
   private var availableIndices: [UInt32: UInt16] = [:]
 
-  func record(isReset: Bool = true, sendsMessages: Bool = true, name: String = "data") -> DeviceRecord {
+  func record(
+    isReset: Bool = true, sendsMessages: Bool = true, namesFeatures: Bool = false, name: String = "data"
+  ) -> DeviceRecord {
     DeviceRecord(
-      name: name, kind: kind, registers: 0x1000, isReset: isReset, sendsMessages: sendsMessages)
+      name: name, kind: kind, registers: 0x1000, isReset: isReset, sendsMessages: sendsMessages,
+      highFeatures: namesFeatures ? UInt32(features >> 32) : 0)
   }
 
   func addToStatus(_ bits: Int32) { status |= UInt32(bits) }

@@ -54,7 +54,11 @@ final class FakeNetworkDevice {
     takeBuffers()
     var header = virtio_net_hdr()
     header.flags = flags
-    header.num_buffers = UInt16((frame.count + 12 + ReceiveRing.bufferSize - 1) / ReceiveRing.bufferSize)
+    var room = 0
+    for buffer in buffers where room < frame.count + 12 {
+      room += buffer.writable[0].count
+      header.num_buffers += 1
+    }
     var bytes = withUnsafeBytes(of: header) { Array($0) } + frame
     while !bytes.isEmpty {
       let chain = buffers.removeFirst()

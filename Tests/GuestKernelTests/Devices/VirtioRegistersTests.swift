@@ -33,6 +33,16 @@ import Testing
     #expect(disk.device.exits.map { $0.value } == [1, 11, 15])
   }
 
+  @Test func aDeviceWhoseFeaturesAreNamedTakesTwoExits() {
+    let disk = FakeDisk(sectors: 8, features: [VIRTIO_BLK_F_FLUSH, 60])
+    #expect(Self.open(disk, disk.device.record(namesFeatures: true)) == nil)
+    #expect(disk.device.exits.map { $0.offset } == [0x70, 0x70])
+    #expect(disk.device.exits.map { $0.value } == [11, 15])
+    #expect(
+      disk.device.driverFeatures
+        == feature(VIRTIO_F_VERSION_1) | feature(VIRTIO_F_EVENT_IDX) | feature(VIRTIO_BLK_F_FLUSH))
+  }
+
   @Test func otherDevicesAreResetAndToldEverything() {
     let disk = FakeDisk(sectors: 8)
     disk.device.addToStatus(VIRTIO_STATUS_DRIVER_OK)
@@ -120,6 +130,7 @@ import Testing
       withUnsafeMutableBytes(of: &entry.name) { $0.copyBytes(from: name.utf8) }
       entry.kind = UInt32(kind)
       entry.flags = UInt32(flags)
+      entry.high_features = UInt32(flags)
       entry.registers = UInt64(name.utf8.count) << 12
       return entry
     }
@@ -137,6 +148,7 @@ import Testing
         do throws(DeviceError) {
           let record = try table.device(named: name, kind: UInt32(kind))
           #expect(record.name == name && record.registers == UInt64(name.utf8.count) << 12)
+          #expect(record.highFeatures == (name == "tty" ? 3 : name == "data" ? 1 : 0))
           return nil
         } catch {
           return error.reason

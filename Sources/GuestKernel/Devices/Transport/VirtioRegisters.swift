@@ -3,8 +3,8 @@ import MachineABI
 /// A device's registers, and the steps by which a driver takes the device into use (virtio-1.2 §3.1.1 and §4.2.3.1).
 ///
 /// Register writes leave the guest, at the price of many requests; so a device that says that it is reset is not reset
-/// again, selectors that are 0 already are not written, and what needs no answer is posted: three writes leave the guest
-/// for a device of one queue.
+/// again, selectors that are 0 already are not written, nor is one for features that the machine has named, and what needs no
+/// answer is posted: two writes leave the guest for a device of one queue.
 package struct VirtioRegisters<Page: RegisterPage> {
   package let page: Page
   package let device: DeviceRecord
@@ -44,9 +44,11 @@ package struct VirtioRegisters<Page: RegisterPage> {
     post(driver, VIRTIO_MMIO_STATUS)
 
     if !device.isReset { store(0, VIRTIO_MMIO_DEVICE_FEATURES_SEL) }
-    var offered = UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES))
-    store(1, VIRTIO_MMIO_DEVICE_FEATURES_SEL)
-    offered |= UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES)) << 32
+    var offered = UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES)) | UInt64(device.highFeatures) << 32
+    if device.highFeatures == 0 {
+      store(1, VIRTIO_MMIO_DEVICE_FEATURES_SEL)
+      offered |= UInt64(load(VIRTIO_MMIO_DEVICE_FEATURES)) << 32
+    }
     // Without it the device is one of the time before the specification (virtio-1.2 §6.1).
     guard offered & feature(VIRTIO_F_VERSION_1) != 0 else {
       throw refusal(.lacksFeature(UInt32(VIRTIO_F_VERSION_1)))
