@@ -47,10 +47,12 @@ struct Results {
       goals.append(Goal("bulk \(series.direction.name) ÷ Linux to Linux", ratio, atLeast: Ratio(thousandths: 500)))
     }
     if let firstResponse {
+      // 4 ms where hello takes 2: where a machine takes longer for everything, twice what it takes for hello.
+      let limit = max(4_000_000, 2 * firstResponse.hello.median)
       goals.append(
         Goal(
-          "spawn to first answer, ms", Ratio(firstResponse.times.median, to: 1_000_000),
-          atMost: Ratio(thousandths: 4000)))
+          "spawn to first answer, ms (4, where hello takes 2)", Ratio(firstResponse.times.median, to: 1_000_000),
+          atMost: Ratio(limit, to: 1_000_000)))
     }
     for idle in idle {
       let name = "idle \(idle.kind.name) connections that do not answer"
