@@ -97,7 +97,9 @@ public struct Machine: ~Copyable {
     timeline.mark(.createVirtualMachine)
     // Mapped and filled before KVM knows of it: every later change of a mapping would have to be undone in the guest's.
     let memory = try orMachineError { () throws(SystemCallError) in
-      try GuestMemory(layout, isForDirectAccess: configuration.blockDevices.contains { $0.isDirect })
+      try GuestMemory(
+        layout, isForDirectAccess: configuration.blockDevices.contains { $0.isDirect },
+        hasNetwork: !configuration.networks.isEmpty)
     }
     try placement.load(image, into: memory)
     placement.loadThreadLocals(image, into: memory)

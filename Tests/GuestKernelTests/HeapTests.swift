@@ -25,6 +25,24 @@ import Testing
     #expect(heap.statistics.isEmptyAndWhole)
   }
 
+  @Test func shortBlocksLieTogetherInFrontOfTheFirstLongOnes() throws {
+    let heap = TestHeap(size: 64 << 20)
+    let before = try #require(heap.allocate(size: 5000))
+    let long = try #require(heap.allocate(size: 1 << 20, alignment: 4096))
+    #expect(long >= before + (124 << 10) && long < before + (132 << 10))
+    let longer = try #require(heap.allocate(size: 2 << 20))
+    #expect(longer > long)
+    // All that was left free before the long ones is for others.
+    var after: [UnsafeMutableRawPointer] = []
+    for _ in 0..<20 {
+      let block = try #require(heap.allocate(size: 5000))
+      #expect(block > before && block < long)
+      after.append(block)
+    }
+    for block in after + [before, long, longer] { try heap.deallocate(block) }
+    #expect(heap.statistics.isEmptyAndWhole)
+  }
+
   @Test func ofATooLargeRegionTheRestIsNotUsed() {
     let heap = TestHeap(size: Heap.maximumRegionSize + (1 << 20))
     #expect(heap.statistics.regionSize == Heap.maximumRegionSize)

@@ -37,6 +37,30 @@ import Testing
     #expect(far.contains("hg"))
   }
 
+  /// What a start touches of the heap is there before the guest asks for it: the first page of its tables, and its first blocks
+  /// with the rest of the group of eight pages in which they begin and end.
+  @Test(arguments: [0, 1, 2, 3], [2 << 20, 64 << 20] as [UInt64])
+  func pagesGivenBeforehand(_ seed: UInt64, _ size: UInt64) throws {
+    let layout = try MachineLayout(
+      .init(memory: size, placement: .init(image: seed * 1234, memory: seed * 567)))
+    let blocks = layout.heap + UInt64(HeapTables(regionSize: Int(layout.heapSize)).byteCount)
+    for hasNetwork in [false, true] {
+      let memory = try GuestMemory(layout, hasNetwork: hasNetwork)
+      func isThere(_ address: UInt64) -> Bool {
+        var state: UInt8 = 0
+        let page = memory.host(address & ~4095, count: 4096)!
+        return mincore(page, 4096, &state) == 0 && state & 1 != 0
+      }
+      let wanted: UInt64 = hasNetwork ? 20 : 2
+      let first = max(blocks & ~0x7fff, layout.heap + 4096)
+      let end = ((blocks + wanted << 12) & ~0x7fff) + 0x8000
+      for page in stride(from: layout.sharedPage - 4096, through: layout.heap, by: 4096) { #expect(isThere(page)) }
+      for page in stride(from: first, to: end, by: 4096) { #expect(isThere(page)) }
+      for page in stride(from: layout.heap + 4096, to: first, by: 4096) { #expect(!isThere(page)) }
+      #expect(!isThere(end) && !isThere(layout.memoryEnd - 1))
+    }
+  }
+
   @Test func smallMachinesHaveSmallPages() throws {
     let layout = try MachineLayout(.init(memory: 2 << 20))
     let memory = try GuestMemory(layout)

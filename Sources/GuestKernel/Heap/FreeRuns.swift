@@ -32,6 +32,13 @@ struct FreeRuns: ~Copyable {
   /// The number of free units.
   private(set) var freeCount: Int
 
+  /// Runs of so many units are long.
+  private static let longRun = 64
+  /// The units below this one are not for the first long runs: what a program has when it starts are many short blocks and a few
+  /// long ones, such as a device's buffers, of which it touches little. So the short ones lie on neighbouring pages, for which
+  /// there is one fault, and which the monitor gives beforehand.
+  static let lead = 128
+
   /// log2 of the number of bins for every power of two.
   private static let binBits = 3
   private static let binCount = (24 - binBits + 1) << binBits
@@ -67,7 +74,11 @@ struct FreeRuns: ~Copyable {
       let run = Int(bins[bin])
       return carve(count, at: run &+ FreeRuns.gap(at: run, alignment, phase), from: run)
     }
-    let start = frontier &+ FreeRuns.gap(at: frontier, alignment, phase)
+    var start = frontier &+ FreeRuns.gap(at: frontier, alignment, phase)
+    if count >= FreeRuns.longRun, start < FreeRuns.lead {
+      let behind = FreeRuns.lead &+ FreeRuns.gap(at: FreeRuns.lead, alignment, phase)
+      if behind &+ count <= limit { start = behind }
+    }
     if start &+ count <= limit {
       let end = frontier
       frontier = start &+ count

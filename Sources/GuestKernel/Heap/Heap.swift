@@ -1,3 +1,5 @@
+import MachineABI
+
 /// A memory allocator for one contiguous region: the heap behind `malloc` of a guest.
 ///
 /// Small blocks (up to `SizeClass.largestBlock`) are slots of slabs: an allocation takes the lowest free slot of a
@@ -13,7 +15,8 @@
 ///   freed blocks are overwritten with `poison`.
 ///
 /// In a region of zeroed memory everything is free already: creating a heap touches no memory, the tables are touched
-/// where they describe memory in use, and the lowest memory is used first. A heap is for one thread.
+/// where they describe memory in use, and the lowest memory is used first; but the first long blocks leave `FreeRuns.lead` to
+/// short ones, so that those lie together. A heap is for one thread.
 public struct Heap: ~Copyable {
   /// The least region size, in bytes.
   public static let minimumRegionSize = 4096
@@ -72,19 +75,17 @@ public struct Heap: ~Copyable {
     let slabListsOffset = FreeRuns.tableSize
     let slabListsSize = (SizeClass.count * MemoryLayout<UInt32>.size + 15) & ~15
     let recordsOffset = slabListsOffset + slabListsSize
-    let recordSize = MemoryLayout<Unit>.stride
-    var unitCount = (regionSize - recordsOffset - recordSize) / (Unit.size + recordSize)
-    var tablesSize = recordsOffset + recordSize * (unitCount + 1)
-    tablesSize = (tablesSize + Unit.size - 1) & ~(Unit.size - 1)
-    // Rounding up the tables costs less than one unit.
-    if tablesSize + unitCount * Unit.size > regionSize { unitCount -= 1 }
+    precondition(
+      recordsOffset == HeapTables.headSize && MemoryLayout<Unit>.stride == HeapTables.recordSize,
+      "heap tables of another size")
+    let tables = HeapTables(regionSize: regionSize)
 
     partlyUsedSlabs = (base + slabListsOffset).bindMemory(to: UInt32.self, capacity: SizeClass.count)
-    origin = base + (tablesSize - Unit.size)
+    origin = base + (tables.byteCount - Unit.size)
     runs = FreeRuns(
       table: base,
-      units: (base + recordsOffset).bindMemory(to: Unit.self, capacity: unitCount + 1),
-      limit: unitCount + 1)
+      units: (base + recordsOffset).bindMemory(to: Unit.self, capacity: tables.unitCount + 1),
+      limit: tables.unitCount + 1)
   }
 
   /// Allocates a block.

@@ -1,3 +1,5 @@
+import MachineABI
+
 /// The heap's records about one *unit* of 1 KiB, the granularity at which memory is given to slabs and large blocks.
 ///
 /// The records lie in one table at the start of the region, below all blocks: a program that writes past the end of
@@ -15,7 +17,7 @@
 /// | last of a free run       | length                     | -                        | -                  |
 struct Unit {
   /// The size of a unit, in bytes. Four share a page, so that the first blocks of many sizes touch few pages.
-  static let size = 1024
+  static let size = HeapTables.unitSize
 
   /// Units are numbered in 24 bits. Number 0 is no unit: it ends lists.
   static let numberMask: UInt32 = 0xff_ffff
