@@ -123,11 +123,13 @@ private final class NetworkDriverSession {
     while seen[queue] != index {
       let head = device.availableHead(seen[queue])
       seen[queue] &+= 1
+      if queue == 0, !hasMadeUp { checkBuffer(head) }
       heads[queue].append(head)
       let descriptor = descriptor(head)
       require(descriptor.flags == (queue == 0 ? UInt16(VIRTQ_DESC_F_WRITE) : 0), "one descriptor, of its direction")
       if queue == 0 {
-        require(descriptor.len == ReceiveRing.longBufferSize, "a buffer")
+        require(
+          [ReceiveRing.shortBufferSize, ReceiveRing.longBufferSize].contains(Int(descriptor.len)), "a buffer")
       } else if !hasMadeUp {
         checkFrame(descriptor)
       }
@@ -137,6 +139,16 @@ private final class NetworkDriverSession {
   private func descriptor(_ head: UInt16) -> virtq_desc {
     require(Int(head) < device.queueSize, "a descriptor of the table")
     return (device.descriptors + 16 * Int(head)).load(as: virtq_desc.self)
+  }
+
+  /// What the device has is never in two buffers.
+  private func checkBuffer(_ head: UInt16) {
+    func range(_ head: UInt16) -> Range<UInt64> {
+      let descriptor = descriptor(head)
+      return descriptor.addr..<descriptor.addr + UInt64(descriptor.len)
+    }
+    let new = range(head)
+    for other in heads[0] { require(!new.overlaps(range(other)), "memory that the device does not have yet") }
   }
 
   private func checkFrame(_ descriptor: virtq_desc) {
@@ -155,11 +167,11 @@ private final class NetworkDriverSession {
     let head = heads[queue].remove(at: queue == 0 ? 0 : device.next(below: heads[queue].count))
     guard queue == 0 else { return device.complete(id: UInt32(head), written: 0) }
     let descriptor = descriptor(head)
-    let bytes = device.take(4096)
+    let bytes = device.take(ReceiveRing.shortBufferSize)
     UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: UInt(descriptor.addr)), count: ReceiveRing.longBufferSize
+      start: UnsafeMutableRawPointer(bitPattern: UInt(descriptor.addr)), count: Int(descriptor.len)
     ).copyBytes(from: bytes)
-    let written = device.next(below: 4) == 0 ? ReceiveRing.longBufferSize : bytes.count
+    let written = device.next(below: 4) == 0 ? Int(descriptor.len) : bytes.count
     device.complete(id: UInt32(head), written: UInt32(written))
   }
 }
