@@ -108,7 +108,7 @@ test-hosted: build
 	out/integration --monitor out/needletail --images out --hosted .build/debug hosted-hello hosted-clock hosted-crash hosted-kv
 
 test-integration: build
-	MonitorLink/order-functions --check
+	Tests/order-is-current .build-monitor/release/needletail MonitorLink/start.order
 	@out/integration --monitor out/needletail --images out || { status=$$?; \
 	  if [ $$status = $(NO_KVM) ]; then echo 'no /dev/kvm here: the cases run in the hardware lane only'; else exit $$status; fi; }
 
@@ -120,7 +120,7 @@ test-network: build
 # The same images without the monitor, on QEMU's microvm and its devices. One case goes through the monitor as well.
 QEMU ?= /usr/bin/qemu-system-x86_64
 test-microvm: build
-	GuestLink/order-functions --check
+	Tests/order-is-current out/http.elf GuestLink/start.order
 	@out/integration --monitor out/needletail --images out --qemu $(QEMU) --topic microvm || { status=$$?; \
 	  if [ $$status = $(NO_KVM) ]; then \
 	    echo 'no /dev/kvm here: the microvm cases run without the one that needs it'; \
