@@ -124,8 +124,7 @@ func blockCases() -> [Case] {
     verification("block-verify-direct", "the same past the host's page cache", flags: ",direct"),
     verification("block-verify-together", "the same where all tasks have their longest requests at once", steps: 1),
     verification(
-      "block-verify-busy", "the same where the device looks for short requests itself", stepFactor: 4,
-      longest: 4096),
+      "block-verify-busy", "the same where the device looks for short requests itself", stepFactor: 4, longest: 4096),
     Case("block-crowd", "more tasks than the queue has room for all get their turn") { session throws(Verdict) in
       let disks = try ProbeDisks()
       try session.monitor.run("device-probe", ["crowd", "700"], options: disks.options()).expect(status: 0)

@@ -37,7 +37,7 @@ struct FreeRuns: ~Copyable {
   /// The units below this one are not for the first long runs: what a program has when it starts are many short blocks and a few
   /// long ones, such as a device's buffers, of which it touches little. So the short ones lie on neighbouring pages, for which
   /// there is one fault, and which the monitor gives beforehand.
-  static let lead = 128
+  private static let lead = 128
 
   /// log2 of the number of bins for every power of two.
   private static let binBits = 3

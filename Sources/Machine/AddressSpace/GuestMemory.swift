@@ -20,11 +20,12 @@ struct GuestMemory: ~Copyable {
     let heap = offset(of: layout.heap)
     mapping.preferHugePages(from: min(heap + (isForDirectAccess ? 0 : Self.smallHeap), mapping.byteCount))
     // What the monitor or the guest certainly touches: the top of the stack, all up to the heap, and the heap's start.
-    let top = max(Self.group(holding: layout.sharedPage - UInt64(pageSize)), layout.memoryBase)
-    populate(top..<layout.heap + UInt64(pageSize))
+    let top = max(Self.group(holding: layout.sharedPage - Self.page), layout.memoryBase)
+    let secondPage = layout.heap + Self.page
+    populate(top..<secondPage)
     let blocks = layout.heap + UInt64(HeapTables(regionSize: Int(layout.heapSize)).byteCount)
     let end = Self.group(holding: blocks + (hasNetwork ? Self.networkBlocks : Self.usualBlocks)) + Self.groupSize
-    populate(max(Self.group(holding: blocks), layout.heap + UInt64(pageSize))..<min(end, layout.memoryEnd))
+    populate(max(Self.group(holding: blocks), secondPage)..<min(end, layout.memoryEnd))
   }
 
   private borrowing func populate(_ range: Range<UInt64>) {
@@ -38,12 +39,13 @@ struct GuestMemory: ~Copyable {
 
   // How much of the heap's blocks is given its pages beforehand, in bytes: what a small program allocates, and one that has
   // answered a request. Measured with `make bench`; each rounded up to a group.
-  private static let usualBlocks: UInt64 = 2 << 12
-  private static let networkBlocks: UInt64 = 20 << 12
+  private static let usualBlocks = 2 * page
+  private static let networkBlocks = 20 * page
 
   /// With a page that a guest faults in, KVM without nested paging maps those of the same aligned group, from its first on, that
   /// the host has given already (PTE_PREFETCH_NUM of arch/x86/kvm/mmu/mmu.c).
-  private static let groupSize: UInt64 = 8 << 12
+  private static let groupSize = 8 * page
+  private static let page = UInt64(pageSize)
 
   private static func group(holding address: UInt64) -> UInt64 { address & ~(groupSize - 1) }
 

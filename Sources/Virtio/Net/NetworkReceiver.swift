@@ -159,7 +159,8 @@ struct NetworkReceiver: ~Copyable {
   /// Whether the frame that was read is of a kind that the driver takes. One that came before the backend knew the driver may not
   /// be (§5.1.6.4.1: without VIRTIO_NET_F_GUEST_TSO4 "the device MUST NOT set gso_type to VIRTIO_NET_HDR_GSO_TCPV4", and so on).
   private var isForDriver: Bool {
-    switch Int32(byte(at: Self.segmentKindOffset)) {
+    let place = place(of: Self.segmentKindOffset)
+    return switch Int32(pieces[place.piece][place.offset]) {
     case VIRTIO_NET_HDR_GSO_NONE: true
     case VIRTIO_NET_HDR_GSO_TCPV4: passesIPv4Segments
     case VIRTIO_NET_HDR_GSO_TCPV6: passesIPv6Segments
@@ -170,15 +171,15 @@ struct NetworkReceiver: ~Copyable {
   /// Of the field `gso_type` of struct virtio_net_hdr (§5.1.6).
   private static let segmentKindOffset = 1
 
-  /// A byte of the first buffer, which has room for a header.
-  private func byte(at offset: Int) -> UInt8 {
+  /// Where a byte of the first buffer is, which has room for a header.
+  private func place(of offset: Int) -> (piece: Int, offset: Int) {
     var piece = firstPiece
-    var place = offset
-    while place >= pieces[piece].count {
-      place -= pieces[piece].count
+    var offset = offset
+    while offset >= pieces[piece].count {
+      offset -= pieces[piece].count
       piece += 1
     }
-    return pieces[piece][place]
+    return (piece, offset)
   }
 
   /// Writes what of the header is the device's own: all of it, or what the kernel does not know.
@@ -197,15 +198,9 @@ struct NetworkReceiver: ~Copyable {
 
   /// Writes to the first buffer, which has room for a header.
   private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
-    var piece = firstPiece
-    var place = offset
-    for byte in bytes {
-      while place >= pieces[piece].count {
-        place -= pieces[piece].count
-        piece += 1
-      }
-      pieces[piece][place] = byte
-      place += 1
+    for (index, byte) in bytes.enumerated() {
+      let place = place(of: offset + index)
+      pieces[place.piece][place.offset] = byte
     }
   }
 
