@@ -1,14 +1,18 @@
 // What the network device needs of Linux: TAP interfaces (Documentation/networking/tuntap.rst) and local sockets.
 #pragma once
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -96,6 +100,18 @@ static inline ssize_t linux_send_vectors(int fd, const struct iovec *vectors, in
 
 static inline int linux_close_on_exec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC); }
 
+// Asks for room for `size` bytes on their way in each direction of a socket (socket(7)): beyond the limits of the sysctls
+// net.core.wmem_max and rmem_max if this process may, else as far as those go.
+static inline void linux_widen_socket(int fd, int size) {
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
+// Nothing more will be written to a socket by this end.
+static inline int linux_finish_writing(int fd) { return shutdown(fd, SHUT_WR); }
+
 // Two connected local sockets of bytes, and a pipe that does not wait; neither survives exec.
 static inline int linux_open_local_pair(int *one, int *other) {
   int ends[2];
@@ -109,6 +125,55 @@ static inline int linux_open_pipe(int *reader, int *writer) {
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -1;
   *reader = ends[0];
   *writer = ends[1];
+  return 0;
+}
+
+// Whether a port of an address, in its text form, could be listened on by this process: 0, or an errno value. Sockets of other
+// processes that only close do not count for TCP (SO_REUSEADDR; ip(7), tcp(7)).
+static inline int linux_probe_port(const char *address, uint16_t port, int is_udp) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } name = {0};
+  socklen_t size;
+  if (inet_pton(AF_INET, address, &name.v4.sin_addr) == 1) {
+    name.v4.sin_family = AF_INET;
+    name.v4.sin_port = htons(port);
+    size = sizeof name.v4;
+  } else if (inet_pton(AF_INET6, address, &name.v6.sin6_addr) == 1) {
+    name.v6.sin6_family = AF_INET6;
+    name.v6.sin6_port = htons(port);
+    size = sizeof name.v6;
+  } else {
+    return EINVAL;
+  }
+  int fd = socket(name.any.sa_family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  int yes = 1;
+  if (!is_udp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (name.any.sa_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
+  int code = bind(fd, &name.any, size) < 0 ? errno : 0;
+  close(fd);
+  return code;
+}
+
+// Orphans among this process's descendants become its children (prctl(2)).
+static inline void linux_become_subreaper(void) { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+// What ps(1) calls this process, up to 15 bytes.
+static inline void linux_name_process(const char *name) { prctl(PR_SET_NAME, name); }
+
+// Makes three descriptors 3, 4 and 5, and closes every other: in a child that is to hold nothing else of its parent's.
+static inline int linux_keep_descriptors(int first, int second, int third) {
+  // Out of the way of each other.
+  int moved[3] = {fcntl(first, F_DUPFD, 6), fcntl(second, F_DUPFD, 6), fcntl(third, F_DUPFD, 6)};
+  for (int index = 0; index < 3; index++)
+    if (moved[index] < 0 || dup2(moved[index], 3 + index) < 0) return -1;
+  close(STDIN_FILENO);
+  close(STDOUT_FILENO);
+  close(STDERR_FILENO);
+  // Linux 5.9; before, what was opened to be closed on exec stays open in this process alone.
+  syscall(SYS_close_range, 6, ~0U, 0);
   return 0;
 }
 

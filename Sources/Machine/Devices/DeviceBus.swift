@@ -155,7 +155,7 @@ final class DeviceBus {
     }
     loop.end()
     for network in networks {
-      if let line = network?.endCapture() { warn(line) }
+      for line in network?.end() ?? [] { warn(line) }
     }
   }
 }

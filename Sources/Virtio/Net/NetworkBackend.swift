@@ -39,6 +39,16 @@ public protocol NetworkBackend: AnyObject {
   func send(_ memory: inout FrameVectors) -> NetworkSending
   /// The driver takes its memory back with a frame that `send` left waiting: the rest of it is copied if it must go.
   func endSending(_ memory: inout FrameVectors)
+
+  /// The device is done with it: whatever was started for it ends. Nothing else is called afterwards but this.
+  ///
+  /// - Returns: a line about what has not ended, if anything.
+  func end() -> String?
+}
+
+extension NetworkBackend {
+  /// Nothing was started.
+  public func end() -> String? { nil }
 }
 
 /// What came of reading a frame.

@@ -19,6 +19,10 @@ public enum NetworkBackendError: Error {
   case closed(StaticString)
   /// The other side says that its next frame has so many bytes.
   case frameLength(UInt32)
+  /// A port of the host's that is to be published cannot be had.
+  case publishedPort(PasstOptions.Forwarding, SystemCallError)
+  /// Two ports of the guest's are to be published as one of the host's.
+  case publishedTwice(PasstOptions.Forwarding)
   /// The program ended, or could not be run; in words.
   case program(StaticString, reason: String)
 
@@ -37,6 +41,11 @@ public enum NetworkBackendError: Error {
     case .closed(let what): "\(what)"
     case .frameLength(let length):
       "a frame of \(length) bytes was announced; expected at most \(StreamBackend.frameLimit)"
+    case .publishedPort(let forwarding, let error):
+      "port \(forwarding.hostText) of the host: \(String(cString: strerror(error.code)))"
+        + "; expected one that this user may listen on and nobody does"
+    case .publishedTwice(let forwarding):
+      "port \(forwarding.hostText) of the host is published twice; expected one --publish for each port"
     case .program(let name, let reason): "\(name): \(reason)"
     }
   }

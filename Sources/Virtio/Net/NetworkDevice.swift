@@ -62,9 +62,10 @@ public final class NetworkDevice: VirtioDevice {
 
   private let offloads: NetworkOffloads
 
-  /// Ends the recording of frames; returns a line about what is missing from it, if anything is. Call once the device has
-  /// stopped.
-  public func endCapture() -> String? { capture?.end() }
+  /// Ends the recording of frames, and what was started for the backend. Call once the device has stopped.
+  ///
+  /// - Returns: lines about what is missing from the recording and what has not ended.
+  public func end() -> [String] { [capture?.end(), backend?.end()].compactMap { $0 } }
 
   // MARK: VirtioDevice
 

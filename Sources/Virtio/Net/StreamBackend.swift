@@ -8,6 +8,9 @@ public final class StreamBackend: NetworkBackend {
   /// The longest frame, in bytes. A length above it is no length: without a limit, the other side could have the device read
   /// for ever what it takes for one frame.
   static let frameLimit = NetworkFrame.packetLimit + NetworkFrame.headerLimit
+  /// How much may be on its way in each direction, in bytes, as far as the host allows it: what a few connections of a guest's
+  /// announce as their windows. Whoever sends frames without waiting, as passt does, loses what does not fit.
+  static let bufferByteCount: Int32 = 8 << 20
   /// A frame that is dropped is read in pieces of this many bytes.
   private static let discardSize = 16 << 10
   private static let lengthSize = MemoryLayout<UInt32>.size
@@ -18,6 +21,8 @@ public final class StreamBackend: NetworkBackend {
   public var descriptor: Int32 { socket.rawValue }
 
   private let socket: FileDescriptor
+  /// The other side, if it is a program that was started for this machine.
+  private let process: PasstProcess?
 
   /// The next frame's length, as much of it as has come.
   private let length = UnsafeMutableRawBufferPointer.allocate(byteCount: StreamBackend.lengthSize, alignment: 4)
@@ -36,6 +41,7 @@ public final class StreamBackend: NetworkBackend {
   private var leftover: [UInt8] = []
 
   deinit {
+    _ = end()
     length.deallocate()
     sentLength.deallocate()
   }
@@ -43,9 +49,15 @@ public final class StreamBackend: NetworkBackend {
   /// - Parameters:
   ///   - socket: a connected socket of bytes.
   ///   - mtu: the most that a packet may have, if the other side takes others than it is usual.
-  public init(socket: consuming FileDescriptor, mtu: Int? = nil) {
+  public convenience init(socket: consuming FileDescriptor, mtu: Int? = nil) {
+    self.init(socket: socket, mtu: mtu, process: nil)
+  }
+
+  init(socket: consuming FileDescriptor, mtu: Int?, process: PasstProcess?) {
+    linux_widen_socket(socket.rawValue, Self.bufferByteCount)
     self.socket = socket
     self.mtu = mtu
+    self.process = process
   }
 
   /// Connects to a local socket on which somebody listens.
@@ -54,6 +66,13 @@ public final class StreamBackend: NetworkBackend {
       FileDescriptor(owning: try valueOrErrno("connect", path: path, linux_connect_local(path)))
     }
     self.init(socket: socket, mtu: mtu)
+  }
+
+  public func end() -> String? {
+    guard let process else { return nil }
+    // The same for it as if the connection were closed.
+    _ = linux_finish_writing(descriptor)
+    return process.waitForEnd() ? nil : "passt has not ended; its ports may still be in use"
   }
 
   /// There is nothing to be told.
