@@ -11,6 +11,8 @@ struct RunCommand {
     do throws(MachineError) {
       return try run()
     } catch {
+      // What a signal has interrupted is no failure.
+      guard StopSignals.received == 0 else { return .stopped(by: StopSignals.received) }
       StandardError.write("needletail: \(error.description)\n")
       if case .image(let error) = error {
         return error.kind == .notFound ? .imageNotFound : .imageNotAcceptable
@@ -39,8 +41,9 @@ struct RunCommand {
       blockDevices: options.blockDevices, networks: options.networks,
       warn: { StandardError.write("needletail: \($0)\n") })
     if let memorySize = options.memorySize { configuration.memorySize = memorySize }
+    StopSignals.handle()
     var machine = try Machine(configuration, image: image, timeline: &timeline)
-    StopSignals.handle(settingFlag: machine.stopFlag)
+    StopSignals.set(machine.stopFlag)
     defer { StopSignals.forgetFlag() }
     if image.devices.contains(where: { $0.kind == .console }) { TerminalMode.enter() }
     defer { TerminalMode.leave() }

@@ -22,8 +22,9 @@ extension RunCommand {
       commandLine: options.kernelCommandLine ?? "", initrdPath: options.initrdPath, blockDevices: options.blockDevices,
       networks: options.networks, warn: { StandardError.write("needletail: \($0)\n") })
     if let memorySize = options.memorySize { configuration.memorySize = memorySize }
+    StopSignals.handle()
     var machine = try LinuxMachine(configuration, kernel: kernel, timeline: &timeline)
-    StopSignals.handle(settingFlag: machine.stopFlag)
+    StopSignals.set(machine.stopFlag)
     defer { StopSignals.forgetFlag() }
     TerminalMode.enter()
     defer { TerminalMode.leave() }
