@@ -58,13 +58,14 @@ extension NetworkStack {
 
   func advanceIPv6(to now: NetworkInstant) {
     guard var interface = ipv6, let deadline = interface.deadline, deadline <= now else { return }
-    var isChanged = false
+    var assigned: [IPv6Address] = []
     for index in interface.addresses.indices {
       if case .tentative(let until) = interface.addresses[index].state, until <= now {
         interface.addresses[index].state = .assigned
-        isChanged = true
+        assigned.append(interface.addresses[index].address)
       }
     }
+    var isChanged = !assigned.isEmpty
     let isDue = { (until: NetworkInstant?) in until.map { $0 <= now } ?? false }
     for index in interface.addresses.indices where isDue(interface.addresses[index].preferredUntil) {
       interface.addresses[index].preferredUntil = nil
@@ -91,6 +92,7 @@ extension NetworkStack {
     let isReporting = isDue(interface.report)
     if isReporting { interface.report = nil }
     ipv6 = interface
+    for address in assigned { announce(address) }
     if isSoliciting { solicitRouters() }
     if isReporting { reportGroups() }
     if isChanged { ipv6DidChange() }

@@ -35,17 +35,27 @@ extension NetworkStack {
       if source == .any { addressIsDuplicate(target, at: now) }
       return
     }
-    let isFromNobody = source == .any
     if let link = option.link {
       neighbours.heard(from: .v6(source), at: link, isAnswer: false, random: &random, at: now)
       handleNeighbourEvents()
     }
-    let answer = isFromNobody ? IPv6Address.allNodes : source
+    if source == .any {
+      announce(target)
+    } else {
+      advertise(target, flags: NeighbourMessage.isSolicited, to: source, at: option.link ?? info.link)
+    }
+  }
+
+  /// Says to everybody whose an address is, so that who knew another one for it forgets that (RFC 4861, 7.2.6).
+  func announce(_ address: IPv6Address) {
+    advertise(address, flags: 0, to: .allNodes, at: MACAddress(multicast: .allNodes))
+  }
+
+  private func advertise(_ address: IPv6Address, flags: UInt32, to destination: IPv6Address, at link: MACAddress) {
     sendICMPv6(
-      ICMPMessage.V6.neighbourAdvertisement,
-      rest: NeighbourMessage.overrides | (isFromNobody ? 0 : NeighbourMessage.isSolicited),
-      NeighbourMessage.body(target: target, option: NeighbourMessage.Option.targetLink, link: link.address),
-      from: target, to: answer, link: isFromNobody ? MACAddress(multicast: .allNodes) : option.link ?? info.link)
+      ICMPMessage.V6.neighbourAdvertisement, rest: NeighbourMessage.overrides | flags,
+      NeighbourMessage.body(target: address, option: NeighbourMessage.Option.targetLink, link: self.link.address),
+      from: address, to: destination, link: link)
   }
 
   /// RFC 4861, 7.2.5.

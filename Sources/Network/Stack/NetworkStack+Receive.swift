@@ -13,7 +13,8 @@ extension NetworkStack {
       statistics.malformedPackets += 1
       return
     }
-    let isGroup = header.destination.isGroup
+    // Nobody has address 0: passt (2023-03) with an inherited connection sends there until it has heard the guest.
+    let isGroup = header.destination.isGroup || header.destination.value == 0
     // A switch floods what it does not know the place of, so other hosts' frames come as well. What we sent comes back
     // where a link is looped.
     guard isGroup || header.destination == link.address, header.source != link.address else {
@@ -42,8 +43,10 @@ extension NetworkStack {
   ) {
     switch info.number {
     case IPProtocol.tcp:
-      // RFC 9293, 3.10.7 (MUST-57): nothing that was sent to a group.
-      guard !info.isToGroup else { return }
+      // RFC 9293, 3.10.7 (MUST-57): nothing for a group's address. The frame may be for everybody all the same: passt
+      // (2023-03) sends a connection's first SYN so, once, to a host that has not spoken yet. RFC 1122, 3.3.6, which would drop it, is about
+      // answers from many hosts to one; here only the one that has the address answers.
+      guard isOwn(info.destination) else { return }
       tcp.receive(
         payload, from: info.source, to: info.destination, checksumIsValid: info.checksumIsValid, at: now)
     case IPProtocol.udp: receiveUDP(payload, of: packet, info, at: now)
