@@ -64,6 +64,8 @@ static inline int linux_sigaction(int signal, void (*handler)(int), int flags) {
   struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   return sigaction(signal, &action, 0);
 }
+// Interrupts the thread of a machine: the first one that the C library leaves to programs.
+static inline int linux_stop_signal(void) { return SIGRTMIN; }
 static inline int linux_ignore_signal(int signal) { return linux_sigaction(signal, SIG_IGN, 0); }
 static inline int linux_default_signal(int signal) { return linux_sigaction(signal, SIG_DFL, 0); }
 static inline int linux_signal_is_ignored(int signal) {

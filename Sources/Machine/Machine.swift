@@ -60,6 +60,8 @@ public struct Machine: ~Copyable {
   private let memory: GuestMemory
   private let layout: MachineLayout
   private var console: ConsoleOutput
+  /// Nil where nothing but the machine's own thread stops it.
+  private let stopRequest: StopRequest?
   /// The frequency of the time-stamp counters, the guest's and the host's.
   public let timeStampCounterKHz: Int
   /// The host's time stamp when the guest had come back for the last time.
@@ -80,12 +82,13 @@ public struct Machine: ~Copyable {
     guard configuration.memorySize >= image.note.minimum_memory else {
       throw .memoryTooSmall(asked: configuration.memorySize, needed: image.note.minimum_memory)
     }
+    let stopRequest = configuration.networks.contains { $0.isRequired } ? StopRequest() : nil
     let devices = try AttachedDevices(
       image.devices,
       AttachedDevices.Attachments(
         blockDevices: configuration.blockDevices, networks: configuration.networks,
         consoleInput: configuration.consoleInput, consoleOutput: configuration.consoleDescriptor,
-        warn: configuration.warn))
+        warn: configuration.warn, requiredNetworkWasLost: { [stopRequest] in stopRequest?.make() }))
     let entropy = try orMachineError { () throws(SystemCallError) in try BootEntropy() }
     let layout = try MachineLayout(Self.demands(configuration, image, entropy))
     let placement = ImagePlacement(image, layout)
@@ -146,6 +149,7 @@ public struct Machine: ~Copyable {
     } else {
       bus = nil
     }
+    self.stopRequest = stopRequest
     self.vcpu = vcpu
     self.virtualMachine = virtualMachine
     self.memory = memory
@@ -241,6 +245,19 @@ public struct Machine: ~Copyable {
   public mutating func run() throws(MachineError) -> MachineOutcome {
     // However it ends: devices must have let go of the memory before it is unmapped.
     defer { bus?.end() }
+    stopRequest?.serve(settingFlag: stopFlag)
+    let outcome: MachineOutcome
+    do throws(MachineError) {
+      outcome = try runToDelivery()
+    } catch {
+      _ = stopRequest?.release()
+      throw error
+    }
+    return stopRequest?.release() == true && outcome == .stopped ? .requiredNetworkLost : outcome
+  }
+
+  /// Runs the guest to its end, and writes out what it printed.
+  private mutating func runToDelivery() throws(MachineError) -> MachineOutcome {
     do throws(SystemCallError) {
       let outcome = try runToEnd()
       if let bus {

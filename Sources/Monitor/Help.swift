@@ -18,7 +18,7 @@ enum HelpTopic: Equatable {
   private static let exitStatuses = """
     EXIT STATUS
       the guest's own   it ended by itself; a Linux kernel that was turned off or restarted has 0
-      125               wrong usage, or KVM failed
+      125               wrong usage, KVM failed, or a network that is required was lost
       126               the image is not acceptable
       127               the image is not there
       134               the guest panicked; the report is on standard error
@@ -71,7 +71,7 @@ enum HelpTopic: Equatable {
           image declares as NAME. ',ro' lets the guest read only. ',direct' passes the host's page cache by. The file is
           locked: one machine writes it, or any number read it. Once for each device. A Linux kernel takes up to 8 of
           --block and --net together, by any names.
-      --net NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES]
+      --net NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES][,required]
           Attach the network interface that the image declares as NAME to one of these, once for each interface:
             tap:INTERFACE   a TAP interface of the host's, with checksums and segmentation left to the kernel. One that is
                             there and permitted to the user ('ip tuntap add INTERFACE mode tap user NAME'), or a new
@@ -84,6 +84,8 @@ enum HelpTopic: Equatable {
                             or a socket's that keeps messages apart, each being a frame.
           Without mac= the guest has the same address as long as the host runs. mtu= tells the guest the most that its
           packets may have, where the interface or passt does not.
+          If the other side goes away, a line says so and the machine runs on without the link; with ',required' it ends,
+          with status 125.
       --publish [NAME=][ADDRESS:]PORT:GUESTPORT[/udp], -p ...
           Let passt lead a port of the host's, on one address or on all, to a port of the guest's; of TCP, or UDP. Any
           number of times. NAME= is needed with more than one --net NAME=passt.

@@ -3,10 +3,10 @@ import Virtio
 
 /// Network interfaces as the command line has them.
 enum NetworkOption {
-  static let expected: StaticString = "NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES]"
+  static let expected: StaticString = "NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES][,required]"
   private static let backends = "tap:INTERFACE, fd:NUMBER, unix:PATH or passt"
 
-  /// Reads `NAME=BACKEND`, and behind it `,mac=` and `,mtu=` in any order. A path may have commas: only these words at its end
+  /// Reads `NAME=BACKEND`, and behind it `,mac=`, `,mtu=` and `,required` in any order. A path may have commas: only these words at its end
   /// are taken for options.
   static func parse(_ text: String) throws(UsageError) -> NetworkAttachment {
     let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -14,6 +14,7 @@ enum NetworkOption {
     var rest = parts[1]
     var address: EthernetAddress?
     var mtu: Int?
+    var isRequired = false
     while let comma = rest.utf8.lastIndex(of: UInt8(ascii: ",")) {
       let option = rest[rest.utf8.index(after: comma)...]
       if option.hasPrefix("mac=") {
@@ -30,13 +31,16 @@ enum NetworkOption {
               + " to \(NetworkAttachment.mtuRange.upperBound), got '\(option)'")
         }
         mtu = given
+      } else if option == "required" {
+        isRequired = true
       } else {
         break
       }
       rest = rest[..<comma]
     }
     return NetworkAttachment(
-      name: String(parts[0]), backend: try backend(rest, of: text), address: address, mtu: mtu)
+      name: String(parts[0]), backend: try backend(rest, of: text), address: address, mtu: mtu,
+      isRequired: isRequired)
   }
 
   private static func backend(_ words: Substring, of text: String) throws(UsageError) -> NetworkAttachment.Backend {

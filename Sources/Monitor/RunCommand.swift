@@ -85,7 +85,7 @@ struct RunCommand {
     case .panicked: .guestPanic
     case .stopped: .stopped(by: StopSignals.received)
     case .consoleClosed: .consoleClosed
-    case .unexpectedExit: .monitorFailure
+    case .unexpectedExit, .requiredNetworkLost: .monitorFailure
     }
   }
 

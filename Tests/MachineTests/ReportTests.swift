@@ -166,7 +166,8 @@ import Testing
     let panic = GuestPanic(cause: .tripleFault, message: "", registers: registers, frames: [])
     for (outcome, name) in [
       (.exited(1), "exited"), (.panicked(panic), "panicked"), (.stopped, "stopped"),
-      (.consoleClosed, "console_closed"), (.unexpectedExit(9), "unexpected_exit"),
+      (.consoleClosed, "console_closed"), (.requiredNetworkLost, "required_network_lost"),
+      (.unexpectedExit(9), "unexpected_exit"),
     ] as [(MachineOutcome, String)] {
       let report = try report(Timeline(), outcome: outcome)
       #expect(report["outcome"] as? String == name)

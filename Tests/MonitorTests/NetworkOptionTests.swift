@@ -27,6 +27,11 @@ import Virtio
     ),
     // Only words at the end are taken for options.
     (["--net", "n=unix:/x,mtu=1,y=z,mtu=1400"], [.init(name: "n", backend: .socket(path: "/x,mtu=1,y=z"), mtu: 1400)]),
+    (["--net", "net=passt,required"], [.init(name: "net", backend: .passt(PasstOptions()), isRequired: true)]),
+    (
+      ["--net", "net=unix:/x,required,mtu=1400"],
+      [.init(name: "net", backend: .socket(path: "/x"), mtu: 1400, isRequired: true)]
+    ),
     (["--net", "net=passt"], [.init(name: "net", backend: .passt(PasstOptions()))]),
     (
       ["-p", "8080:80", "--net", "net=passt", "--publish=127.0.0.1:53:5353/udp", "-p", "net=::1:1:65535/tcp"],
@@ -59,8 +64,8 @@ import Virtio
   }
 
   private static let refused: [(words: [String], message: String)] = [
-    (["--net", "net"], "run: --net is 'net'; expected NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES]"),
-    (["--net", "=fd:3"], "run: --net is '=fd:3'; expected NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES]"),
+    (["--net", "net"], "run: --net is 'net'; expected NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES][,required]"),
+    (["--net", "=fd:3"], "run: --net is '=fd:3'; expected NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES][,required]"),
     (["--net", "n="], "run: --net is 'n='; expected tap:INTERFACE, fd:NUMBER, unix:PATH or passt behind 'n=', got ''"),
     (
       ["--net", "n=tap:"],
@@ -121,7 +126,7 @@ import Virtio
       ["--net", "a=fd:3", "--pcap", "x", "--pcap", "a=y"],
       "run: --pcap names 'a' twice; expected one file for each interface"
     ),
-    (["--net"], "run: option --net needs a value: NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES]"),
+    (["--net"], "run: option --net needs a value: NAME=BACKEND[,mac=ADDRESS][,mtu=BYTES][,required]"),
   ]
 
   @Test func refuses() {

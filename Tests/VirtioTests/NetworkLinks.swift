@@ -51,6 +51,9 @@ struct StreamLink: ~Copyable {
   init(mtu: Int? = nil) throws {
     let (near, far) = try openSockets(Int32(SOCK_STREAM.rawValue))
     backend = StreamBackend(socket: FileDescriptor(owning: near), mtu: mtu)
+    // So that frames of tests do not all fit.
+    var room: Int32 = 128 << 10
+    setsockopt(near, SOL_SOCKET, SO_SNDBUF, &room, 4)
     self.far = far
   }
 

@@ -31,6 +31,7 @@ final class NetworkUnderTest {
     driver = MockDriver(device, loop: loop)
     device.configurationChanged = { [unowned driver] in driver.transport.configurationChanged() }
     device.linkWentDown = { [unowned self] in ends.append($0.description) }
+    try loop.withLock { () throws(SystemCallError) in try loop.prepare() }
     if starts { try driver.start(features: features, queueSize: queueSize) }
   }
 

@@ -13,6 +13,8 @@ struct AttachedDevices {
     var consoleOutput: Int32 = -1
     /// Takes a line for the user about something that goes wrong while the machine runs, on whichever thread finds out.
     var warn: @Sendable (String) -> Void = { _ in }
+    /// Told, on whichever thread finds out, when a network that the machine cannot do without is gone.
+    var requiredNetworkWasLost: @Sendable () -> Void = {}
   }
 
   private let declared: [DeclaredDevice]
@@ -46,7 +48,7 @@ struct AttachedDevices {
         blockDevices.append(try Self.makeBlockDevice(attachment, loop))
       }
       if let attachment = attachments.networks.first(where: { $0.name == device.name }), device.kind == .network {
-        networks.append(try Self.makeNetwork(attachment, loop, warn: attachments.warn))
+        networks.append(try Self.makeNetwork(attachment, loop, attachments))
       }
     }
     self.declared = declared
@@ -76,7 +78,7 @@ struct AttachedDevices {
   }
 
   private static func makeNetwork(
-    _ attachment: NetworkAttachment, _ loop: DeviceLoop, warn: @escaping @Sendable (String) -> Void
+    _ attachment: NetworkAttachment, _ loop: DeviceLoop, _ attachments: Attachments
   ) throws(MachineError) -> NetworkDevice {
     var capture: PacketCapture?
     if let path = attachment.capturePath {
@@ -87,8 +89,17 @@ struct AttachedDevices {
     do throws(NetworkBackendError) {
       let device = NetworkDevice(
         backend: try attachment.open(), address: attachment.addressInUse, capture: capture, loop: loop)
-      let name = attachment.name
-      device.linkWentDown = { warn("network '\(name)': \($0.description); the link is down") }
+      // Taken now, so that there is no lack of it later.
+      do throws(SystemCallError) {
+        try loop.withLock { () throws(SystemCallError) in try loop.prepare() }
+      } catch {
+        throw NetworkBackendError.system(error)
+      }
+      device.linkWentDown = { error in
+        let end = attachment.isRequired ? ", and the machine ends, which requires it" : ""
+        attachments.warn("network '\(attachment.name)': \(error.description); the link is down\(end)")
+        if attachment.isRequired { attachments.requiredNetworkWasLost() }
+      }
       return device
     } catch {
       throw .device(.network(attachment.name, error))

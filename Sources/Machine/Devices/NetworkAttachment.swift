@@ -27,16 +27,20 @@ public struct NetworkAttachment: Equatable, Sendable {
   public var mtu: Int?
   /// The file in which every frame is recorded; nil for none.
   public var capturePath: String?
+  /// Whether the machine ends when the link goes down.
+  public var isRequired: Bool
 
   /// An attachment of these properties; see them.
   public init(
-    name: String, backend: Backend, address: EthernetAddress? = nil, mtu: Int? = nil, capturePath: String? = nil
+    name: String, backend: Backend, address: EthernetAddress? = nil, mtu: Int? = nil, capturePath: String? = nil,
+    isRequired: Bool = false
   ) {
     self.name = name
     self.backend = backend
     self.address = address
     self.mtu = mtu
     self.capturePath = capturePath
+    self.isRequired = isRequired
   }
 }
 

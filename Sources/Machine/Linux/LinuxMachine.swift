@@ -57,6 +57,8 @@ public struct LinuxMachine: ~Copyable {
   private let virtualMachine: VirtualMachine
   private let memory: MemoryMapping
   private let deviceSlot: Range<UInt64>
+  /// Nil where nothing but the machine's own thread stops it.
+  private let stopRequest: StopRequest?
   /// The frequency of the time-stamp counters, the guest's and the host's.
   public let timeStampCounterKHz: Int
   /// The host's time stamp when the guest had come back for the last time.
@@ -84,10 +86,12 @@ public struct LinuxMachine: ~Copyable {
       try LinuxMemoryMap(
         memorySize: configuration.memorySize, kernel: kernel.contents, initrdSize: initrdSize)
     }
+    let stopRequest = configuration.networks.contains { $0.isRequired } ? StopRequest() : nil
     let devices = try AttachedDevices(
       declared,
       AttachedDevices.Attachments(
-        blockDevices: configuration.blockDevices, networks: configuration.networks, warn: configuration.warn))
+        blockDevices: configuration.blockDevices, networks: configuration.networks, warn: configuration.warn,
+        requiredNetworkWasLost: { [stopRequest] in stopRequest?.make() }))
 
     let system = try orMachineError { () throws(SystemCallError) in try KVMSystem() }
     timeline.mark(.openKVM)
@@ -143,6 +147,7 @@ public struct LinuxMachine: ~Copyable {
         return { try? line.pulse() }
       },
       writeEvents: virtualMachine.writeEvents, stopFlag: vcpu.immediateExitFlag)
+    self.stopRequest = stopRequest
     self.vcpu = vcpu
     self.virtualMachine = virtualMachine
     self.memory = memory
@@ -191,11 +196,15 @@ public struct LinuxMachine: ~Copyable {
       console.end()
       bus.end()
     }
+    stopRequest?.serve(settingFlag: stopFlag)
+    let outcome: MachineOutcome
     do throws(SystemCallError) {
-      return try runToEnd()
+      outcome = try runToEnd()
     } catch {
+      _ = stopRequest?.release()
       throw .system(error)
     }
+    return stopRequest?.release() == true && outcome == .stopped ? .requiredNetworkLost : outcome
   }
 
   private mutating func runToEnd() throws(SystemCallError) -> MachineOutcome {

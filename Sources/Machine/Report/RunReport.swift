@@ -93,6 +93,7 @@ public struct RunReport {
     case .panicked: "panicked"
     case .stopped: "stopped"
     case .consoleClosed: "console_closed"
+    case .requiredNetworkLost: "required_network_lost"
     case .unexpectedExit: "unexpected_exit"
     }
   }

@@ -13,6 +13,8 @@ public enum MachineOutcome: Equatable, Sendable {
   case unexpectedExit(UInt32)
   /// Nobody reads the console any more.
   case consoleClosed
+  /// A network is gone that the machine cannot do without. A line has said which, and why.
+  case requiredNetworkLost
 }
 
 extension MachineOutcome {

@@ -26,6 +26,12 @@ public enum NetworkBackendError: Error {
   /// The program ended, or could not be run; in words.
   case program(StaticString, reason: String)
 
+  /// Whether the same may work a moment later: for want of memory, of descriptors or of a thread, or because a device failed.
+  var mayPass: Bool {
+    if case .system = self { return true }
+    return false
+  }
+
   /// One line.
   public var description: String {
     switch self {

@@ -17,6 +17,10 @@ public final class NetworkDevice: VirtioDevice {
   /// waiting.
   private static let pollingTurnLimit = 16
 
+  /// How often in a row something is tried that failed for a reason that may pass. The time before the next attempt doubles
+  /// from 2 ms on: all of them take one second.
+  private static let attemptLimit = 9
+
   /// The MTUs that a device can have, both ends included (virtio-1.2 §5.1.4.1).
   public static let mtuRange = 68...NetworkFrame.packetLimit
 
@@ -37,6 +41,13 @@ public final class NetworkDevice: VirtioDevice {
   /// A second number for the backend's descriptor, which is watched for the room that a frame waits for: there is one watch for
   /// each descriptor.
   private var roomDescriptor: Int32 = -1
+  /// Whether sending goes on after some time, for want of a descriptor to wait for.
+  private var isSendingDelayed = false
+  /// The same for receiving.
+  private var isReceivingDelayed = false
+  /// How often in a row receiving, or sending, has failed.
+  private var receiveFailureCount = 0
+  private var sendFailureCount = 0
 
   /// What the device did so far.
   public private(set) var counters = NetworkCounters()
@@ -127,7 +138,7 @@ public final class NetworkDevice: VirtioDevice {
     switch index {
     case Int(VIRTIO_NET_RECEIVE_QUEUE): watchForFrames()
     // While a frame waits for room, so do the others.
-    case Int(VIRTIO_NET_TRANSMIT_QUEUE) where roomDescriptor < 0:
+    case Int(VIRTIO_NET_TRANSMIT_QUEUE) where !isSendingLater:
       transmit()
       // A peer sends more as soon as it is answered, often before a frame to it is all gone. A driver that sends does not
       // wait for an interrupt, so what has come goes along in this exit, without the loop's thread and by way of the cache
@@ -162,16 +173,39 @@ public final class NetworkDevice: VirtioDevice {
 
   /// Waits for frames if there is room for them.
   private func watchForFrames() {
-    guard !isWatchingInput, let backend, let receiveQueue, receiver?.takeBuffers(from: receiveQueue) == true else {
-      return
-    }
+    guard !isWatchingInput, !isReceivingDelayed, let backend, let receiveQueue,
+      receiver?.takeBuffers(from: receiveQueue) == true
+    else { return }
     do throws(SystemCallError) {
       // The closure and with it the device live until `stopWatchingInput()`.
       try loop.watch(backend.descriptor, for: .readable) { self.receiveAndTransmit() }
       isWatchingInput = true
     } catch {
-      takeLinkDown(.system(error))
+      receivingFailed(.system(error))
     }
+  }
+
+  /// Goes on with receiving after some time if the error may pass, and takes the link down if it does not.
+  private func receivingFailed(_ error: NetworkBackendError) {
+    stopWatchingInput()
+    guard let delay = Self.delay(after: error, &receiveFailureCount) else {
+      takeLinkDown(error)
+      // What the driver has queued goes nowhere, which it is to hear.
+      if transmitQueue != nil { sendLater(afterMilliseconds: 0) }
+      return
+    }
+    isReceivingDelayed = true
+    loop.after(milliseconds: delay) {
+      self.isReceivingDelayed = false
+      self.watchForFrames()
+    }
+  }
+
+  /// For how many milliseconds to leave what has failed; nil: it will not pass, or has not.
+  private static func delay(after error: NetworkBackendError, _ failureCount: inout Int) -> Int? {
+    guard error.mayPass, failureCount < attemptLimit else { return nil }
+    failureCount += 1
+    return 1 << failureCount
   }
 
   /// There are frames, on the loop's thread. While long ones come the driver's acknowledgements go out between them: without
@@ -180,16 +214,16 @@ public final class NetworkDevice: VirtioDevice {
   private func receiveAndTransmit() {
     let before = counters.receivedBytes
     defer { receivesBulk = counters.receivedBytes - before >= Self.bulkByteCount }
-    guard receivesBulk, let transmitQueue, roomDescriptor < 0 else {
+    guard receivesBulk, let transmitQueue, !isSendingLater else {
       receive()
       return
     }
     transmitQueue.beginPolling()
     for _ in 0..<Self.pollingTurnLimit {
-      guard receive(), !transmitQueue.serveTurn({ transmit() }), roomDescriptor < 0 else { break }
+      guard receive(), !transmitQueue.serveTurn({ transmit() }), !isSendingLater else { break }
     }
     transmitQueue.endPolling()
-    if roomDescriptor < 0 { transmitMore() }
+    if !isSendingLater { transmitMore() }
   }
 
   /// There may be frames; returns whether there are more.
@@ -198,14 +232,15 @@ public final class NetworkDevice: VirtioDevice {
     guard let backend, let receiveQueue else { return false }
     let outcome = receiver?.receive(from: backend, into: receiveQueue, counters: &counters, capture: capture)
     receiveQueue.notifyDriver()
+    if case .failed(let error) = outcome {
+      receivingFailed(error)
+      return false
+    }
+    receiveFailureCount = 0
     switch outcome {
     case nil, .noBuffers: stopWatchingInput()
-    case .noFrames: break
     case .moreFrames: return true
-    case .failed(let error):
-      takeLinkDown(error)
-      // What the driver has queued goes nowhere, which it is to hear.
-      if transmitQueue != nil { watchForRoom() }
+    case .noFrames, .failed: break
     }
     return false
   }
@@ -223,38 +258,61 @@ public final class NetworkDevice: VirtioDevice {
     guard let transmitQueue else { return }
     while true {
       switch transmitter?.transmit(from: transmitQueue, to: backend, counters: &counters, capture: capture) {
-      case nil, .noFrames: stopWatchingRoom()
+      case nil, .noFrames:
+        sendFailureCount = 0
+        stopWatchingRoom()
       case .moreFrames: watchForRoom()
       case .failed(let error):
-        takeLinkDown(error)
-        // Once more, for there is no backend now that could fail.
-        continue
+        // Once more, if there is no backend now that could fail.
+        if !sendingFailed(error) { continue }
       }
       break
     }
     transmitQueue.notifyDriver()
   }
 
+  /// Whether what the driver has sent waits for its time, which comes on the loop's thread.
+  private var isSendingLater: Bool { roomDescriptor >= 0 || isSendingDelayed }
+
+  /// Goes on with sending after some time if the error may pass, and takes the link down if it does not.
+  ///
+  /// - Returns: false: the link is down.
+  private func sendingFailed(_ error: NetworkBackendError) -> Bool {
+    stopWatchingRoom()
+    guard let delay = Self.delay(after: error, &sendFailureCount) else {
+      takeLinkDown(error)
+      return false
+    }
+    sendLater(afterMilliseconds: delay)
+    return true
+  }
+
+  private func sendLater(afterMilliseconds milliseconds: Int) {
+    guard !isSendingDelayed else { return }
+    isSendingDelayed = true
+    loop.after(milliseconds: milliseconds) {
+      self.isSendingDelayed = false
+      self.transmitMore()
+    }
+  }
+
   /// Goes on with sending when the backend has room, on the loop's thread. A link that is down takes everything: there it is
-  /// an eventfd, which can always be written to, so that these frames have no more than their turn either.
+  /// the next turn, so that these frames have no more than theirs either.
   private func watchForRoom() {
     guard roomDescriptor < 0 else { return }
+    guard let backend else { return sendLater(afterMilliseconds: 0) }
     do throws(SystemCallError) {
-      let descriptor =
-        if let backend {
-          try valueOrErrno("fcntl", linux_duplicate(backend.descriptor))
-        } else {
-          try valueOrErrno("eventfd", eventfd(0, Int32(EFD_CLOEXEC)))
-        }
+      let descriptor = try valueOrErrno("fcntl", linux_duplicate(backend.descriptor))
       do throws(SystemCallError) {
         try loop.watch(descriptor, for: .writable) { self.transmitMore() }
         roomDescriptor = descriptor
+        sendFailureCount = 0
       } catch {
         close(descriptor)
         throw error
       }
     } catch {
-      takeLinkDown(.system(error))
+      if !sendingFailed(.system(error)) { sendLater(afterMilliseconds: 0) }
     }
   }
 

@@ -16,11 +16,14 @@ extension NetworkLab {
   ///   - link: what to put it on; made before, unless there is one already.
   ///   - configuration: where its addresses come from, in the words that a guest takes.
   ///   - options: for `needletail run`.
+  ///   - isRequired: whether a guest ends with its network.
   mutating func startMachine(
-    _ words: String, on link: NetworkLink = .direct, configuration: String? = nil, options: [String] = []
+    _ words: String, on link: NetworkLink = .direct, configuration: String? = nil, options: [String] = [],
+    isRequired: Bool = false
   ) throws(Verdict) {
     if self.link == nil { try connect(link) }
-    try bootMachine(words + " stop \(Self.stopPort)", configuration: configuration, options: options)
+    try bootMachine(
+      words + " stop \(Self.stopPort)", configuration: configuration, options: options, isRequired: isRequired)
     try waitForMachine(output: "ready\n")
   }
 
@@ -30,13 +33,15 @@ extension NetworkLab {
   ///   - words: what the program is to do.
   ///   - image: the program; another than `net-probe` is not there for a Linux in the machine's place.
   mutating func bootMachine(
-    _ words: String, image: String = "net-probe", configuration: String? = nil, options: [String] = []
+    _ words: String, image: String = "net-probe", configuration: String? = nil, options: [String] = [],
+    isRequired: Bool = false
   ) throws(Verdict) {
-    machine = try makeMachine(words, image: image, configuration: configuration, options: options)
+    machine = try makeMachine(
+      words, image: image, configuration: configuration, options: options, isRequired: isRequired)
   }
 
   private func makeMachine(
-    _ words: String, image: String, configuration: String?, options: [String]
+    _ words: String, image: String, configuration: String?, options: [String], isRequired: Bool
   ) throws(Verdict) -> ChildProcess {
     let words = (configuration ?? Self.usualConfiguration).words + words.words
     switch subject {
@@ -56,7 +61,7 @@ extension NetworkLab {
       let monitor = session.monitor
       let net = attachment.map { "tap:\($0.interface)" } ?? "unix:\(socketPath)"
       return try start(
-        [monitor.path, "run", "--net", "net=\(net)"] + options + [monitor.image(image)] + words,
+        [monitor.path, "run", "--net", "net=\(net)\(isRequired ? ",required" : "")"] + options + [monitor.image(image)] + words,
         in: attachment?.namespace)
     }
   }

@@ -33,6 +33,22 @@ func networkTroubleCases() -> [Case] {
       let run = try lab.finishMachine().expect(status: 128 + SIGTERM)
       try run.expect(run.stderr.lines.count == 1, "one line on standard error", got: "\(run.stderr.lines.count)")
     },
+    networkCase(
+      "network-required", "a machine ends with its network if it requires that, whatever it waits for", for: [.guest]
+    ) { lab throws(Verdict) in
+      for words in ["hold 21", "source 19 1000000000"] {
+        try lab.connect(.direct)
+        try lab.startMachine(words, isRequired: true)
+        if words != "hold 21" {
+          let connection = try InternetSocket.connected(to: NetworkLab.machineIPv4, port: 19)
+          _ = try connection.receive(exactly: 1_000_000)
+        }
+        try lab.ip("link delete \(NetworkLab.interface)")
+        try lab.finishMachine().expect(status: 125).expect(
+          stderr: "needletail: network 'net': the TAP interface is gone; the link is down, and the machine ends, which"
+            + " requires it\n")
+      }
+    },
     networkCase("network-wire-removed", "the same with a socket whose other side ends", for: [.guest]) {
       lab throws(Verdict) in
       try lab.startMachine("source 19 1000000000", on: .impaired(Impairment()))

@@ -102,3 +102,31 @@ import Testing
     #expect(peer.output().isEmpty)
   }
 }
+
+/// The peer's window, where it is smaller than a segment.
+@Suite struct SmallSendWindowTests {
+  /// passt's segments have 61,440 bytes, its window is what the socket behind it has room for, and its first window was larger
+  /// than any later one.
+  @Test func mostOfASegmentDoesNotWaitForTheRest() throws {
+    let peer = ScriptedPeer()
+    peer.path = TCPPath(mtu: 65_520, completesChecksum: false, segments: false, segmentOffset: 0)
+    peer.offer.windowScale = 8
+    peer.offer.maximumSegmentByteCount = 61_440
+    let socket = peer.established()
+    peer.window = 64_512
+    peer.send()
+    #expect(socket.write([UInt8](repeating: 1, count: 400_000), at: peer.now) == 400_000)
+    let first = try #require(peer.output().last)
+    peer.window = 60_416 >> 8
+    peer.acknowledge(first)
+    #expect(peer.output().map(\.data.count) == [60_416])
+    // Less than half of a segment waits.
+    peer.window = 30_464 >> 8
+    peer.acknowledgement &+= 60_416
+    peer.send()
+    #expect(peer.output().isEmpty)
+    peer.window = 30_720 >> 8
+    peer.send()
+    #expect(peer.output().map(\.data.count) == [30_720])
+  }
+}

@@ -105,8 +105,12 @@ extension TCPSocket {
     }
     if whole > 0 { return whole }
     let isLimitedByPeer = count == windowRoom
-    let isWorthIt = isLimitedByPeer && (count >= largestSendWindow / 2 || pending.contains(.smallSegment))
-    return isWorthIt || (!isLimitedByPeer && sendNext == unacknowledged) ? count : nil
+    let isIdle = sendNext == unacknowledged
+    guard isLimitedByPeer else { return isIdle ? count : nil }
+    // RFC 9293, 3.8.6.2.1 has half of the largest window for peers whose windows are smaller than a segment. Where a segment is
+    // as large as a window (an MTU of 64 KiB), half of one is much as well, and waiting for the persist timer is not worth it.
+    let enough = (isIdle ? min(largestSendWindow, sizes.segment) : largestSendWindow) / 2
+    return count >= enough || pending.contains(.smallSegment) ? count : nil
   }
 
   /// A writer waits for room. It gets some with the acknowledgement of what is in flight, which a peer does not delay for two
