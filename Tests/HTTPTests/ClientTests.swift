@@ -123,7 +123,7 @@ import Testing
   @Test func targetsThatAreNoneAreNotSent() async throws {
     let channel = MemoryChannel(["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
     var client = HTTPClient(channel: channel, host: "test", limits: HTTPLimits())
-    for target in ["", "a", "/a b", "/\r\nX: y", "/\u{e9}", "/a#b", "*", "http://other/"] {
+    for target in ["", "a", "/a b", "/\r\nX: y", "/\u{e9}", "/a#b", "*", "http://other/", "/100%", "/%zz?q"] {
       var failure: HTTPError?
       do throws(HTTPError) { _ = try await client.get(target) } catch { failure = error }
       #expect(failure == .fault(.badTarget), "\(target)")

@@ -105,6 +105,9 @@ let badRequests: [(String, HTTPFault)] = [
   ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
   ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
   ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+  ("GET /% HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+  ("GET /a/%4/b HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+  ("GET /%zz?q HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
   // Host (RFC 9112, 3.2).
   ("GET / HTTP/1.1\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", .badHost),
@@ -114,6 +117,7 @@ let badRequests: [(String, HTTPFault)] = [
   ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", .badHost),
+  ("GET / HTTP/1.1\r\nHost: a%4\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: a\r\nExpect: something\r\n\r\n", .unknownExpectation),
   // Chunks (RFC 9112, 7.1).
   (chunked("5\nhello\r\n0\r\n\r\n"), .badChunk),

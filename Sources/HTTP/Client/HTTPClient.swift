@@ -115,8 +115,10 @@ public struct HTTPClient: ~Copyable, Sendable {
 
   /// Whether it is a path, or stands for the server as a whole (RFC 9112, 3.2.1 and 3.2.4).
   private static func isTarget(_ target: String, _ method: HTTPMethod) -> Bool {
-    let isPath = target.utf8.first == ASCII.slash && target.utf8.allSatisfy { $0.isTargetCharacter }
-    return isPath || (target == "*" && method == .options)
+    guard target.utf8.first == ASCII.slash else { return target == "*" && method == .options }
+    guard target.utf8.allSatisfy({ $0.isTargetCharacter }) else { return false }
+    let bytes = target.utf8.span
+    return bytes.extracting(0..<(bytes.firstIndex(of: ASCII.questionMark) ?? bytes.count)).isPercentEncoded
   }
 
   private mutating func appendHead(_ target: String, _ type: StaticString?, _ byteCount: Int?) {

@@ -25,7 +25,7 @@ public struct HTTPRequest: ~Copyable, Sendable {
 
   public var method: HTTPMethod { line.method }
 
-  /// The path, as it was sent: percent signs stand for what they stand for. Begins with a slash, or is `*`.
+  /// The path, as it was sent: percent-encoded, with two digits behind every percent sign. Begins with a slash, or is `*`.
   public var pathBytes: Span<UInt8> {
     @_lifetime(borrow self)
     get { head.fields.text.bytes.extracting(line.target.path) }
@@ -34,9 +34,10 @@ public struct HTTPRequest: ~Copyable, Sendable {
   /// The path as text; see `pathBytes`.
   public var path: String { String(repairing: pathBytes) }
 
-  /// The value of a parameter of the route, with percent signs replaced by what they stand for.
+  /// The value of a parameter of the route, with percent signs replaced by what they stand for. That may be any text: slashes
+  /// are in it where they were sent as `%2F`, and it may be `..`. It is no name of a file before it was looked at.
   ///
-  /// - Returns: nil if the route has none with this name, or if what was sent is not UTF-8.
+  /// - Returns: nil if the route has none with this name, or if what the segment stands for is not UTF-8.
   public func parameter(_ name: StaticString) -> String? {
     for (index, parameterName) in parameterNames.enumerated() where parameterName.span.equals(name) {
       return pathBytes.extracting(parameters[index]).percentDecoded(plusIsSpace: false)
