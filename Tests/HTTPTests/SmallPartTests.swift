@@ -19,6 +19,14 @@ import Testing
     #expect(text(1_798_761_599) == "Thu, 31 Dec 2026 23:59:59 GMT")
     #expect(text(253_402_300_799) == "Fri, 31 Dec 9999 23:59:59 GMT")
   }
+
+  /// A clock that is set wrong.
+  @Test func timesWithoutADateAreTheNearestThatHaveOne() {
+    for second in [-1, -86_401, .min] as [Int64] { #expect(text(second) == "Thu, 01 Jan 1970 00:00:00 GMT") }
+    for second in [253_402_300_800, 1 << 40, .max] as [Int64] {
+      #expect(text(second) == "Fri, 31 Dec 9999 23:59:59 GMT")
+    }
+  }
 }
 
 @Suite struct RouterTests {
