@@ -11,8 +11,8 @@ public struct HTTPLimits: Sendable {
   public var emptyLineCount = 2
   /// Of a body, in bytes. Stops: an upload without an end.
   public var bodyByteCount = 64 << 20
-  /// Of all chunk extensions of one message, in bytes. Stops: bodies that are mostly extensions, which are work for nothing
-  /// (CVE-2023-39326).
+  /// Of all chunk extensions of one message, in bytes, and of the zeros in front of chunks' sizes that have more than 16 digits.
+  /// Stops: bodies that are mostly extensions, which are work for nothing (CVE-2023-39326).
   public var chunkExtensionByteCount = 4096
   /// How much of a body that nobody reads is taken in for the sake of the next request; beyond that the connection is closed.
   /// Stops: uploads that were refused and come all the same.

@@ -91,6 +91,12 @@ import Testing
       ("HTTP/1.1 200 OK\r\nX", .fault(.incomplete)),
       ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", .fault(.incomplete)),
       ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc", .fault(.badTransferEncoding)),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 12345678901234567890123\r\n\r\nabc", .fault(.bodyTooLarge)),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 1234567890123456789012x\r\n\r\nabc", .fault(.badContentLength)),
+      (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n12345678901234567890123\r\nabc",
+        .fault(.bodyTooLarge)
+      ),
       (String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 50), .fault(.badStartLine)),
       ("HTTP/1.1 101 Switching Protocols\r\n\r\n", .fault(.badStartLine)),
     ] {
