@@ -77,6 +77,27 @@ import Testing
     #expect(await answer("OPTIONS *").contains("Allow: OPTIONS, GET, HEAD, PUT\r\n"))
     #expect(statuses(await answer("TRACE /a/1/2")) == [405])
   }
+
+  /// Parameters are those of the route that fits, and of this request.
+  @Test func parametersOfNoRoute() async {
+    var router = HTTPRouter()
+    router.get("/long/:first/:second") { request, response throws(HTTPError) in
+      try await response.send(request.parameter("second") ?? "nil")
+    }
+    let fixed = router
+    let text = await HTTPTests.answers(
+      to: "GET /long/1/behind-this HTTP/1.1\r\nHost: h\r\n\r\n", "GET /x HTTP/1.1\r\nHost: h\r\n\r\n",
+      "GET /long/1 HTTP/1.1\r\nHost: h\r\n\r\n"
+    ) { request, response throws(HTTPError) in
+      if request.path != "/x" {
+        do throws(HTTPError) { return try await fixed.answer(&request, &response) } catch {}
+      }
+      response.status = .notFound
+      try await response.send("\(request.parameter("first") ?? "nil"),\(request.parameter("second") ?? "nil")")
+    }
+    #expect(statuses(text) == [200, 404, 404])
+    #expect(text.split(separator: "nil,nil", omittingEmptySubsequences: false).count == 3)
+  }
 }
 
 @Suite struct JSONTests {

@@ -145,16 +145,6 @@ extension RoutePattern.Segment {
 }
 
 extension HTTPRequest {
-  /// Whether the path fits a route's pattern; if so, the parameters are what the path says.
-  fileprivate mutating func takeParameters(of pattern: RoutePattern) -> Bool {
-    var parameters = parameters
-    self.parameters = []
-    let fits = pattern.matches(pathBytes, &parameters)
-    self.parameters = parameters
-    parameterNames = pattern.parameterNames
-    return fits
-  }
-
   /// Whether the request is about the server as a whole, and no path (RFC 9112, 3.2.4).
   fileprivate var isForServer: Bool { method == .options && pathBytes.equals("*") }
 }

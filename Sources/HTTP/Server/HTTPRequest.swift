@@ -10,8 +10,8 @@ public struct HTTPRequest: ~Copyable, Sendable {
   var facts: HeadFacts?
   var content: ContentReader
   /// Where in the path the values of the route's parameters are, and their names.
-  var parameters: [Range<Int>] = []
-  var parameterNames: [[UInt8]] = []
+  private var parameters: [Range<Int>] = []
+  private var parameterNames: [[UInt8]] = []
 
   init(_ channel: ByteChannel, _ server: HTTPServer) {
     self.channel = channel
@@ -43,6 +43,22 @@ public struct HTTPRequest: ~Copyable, Sendable {
       return pathBytes.extracting(parameters[index]).percentDecoded(plusIsSpace: false)
     }
     return nil
+  }
+
+  /// Whether the path fits a route's pattern; if so, the parameters are what the path says, and otherwise there are none.
+  mutating func takeParameters(of pattern: RoutePattern) -> Bool {
+    var parameters = parameters
+    self.parameters = []
+    let fits = pattern.matches(pathBytes, &parameters)
+    self.parameters = parameters
+    parameterNames = pattern.parameterNames
+    if !fits { forgetParameters() }
+    return fits
+  }
+
+  mutating func forgetParameters() {
+    parameters.removeAll(keepingCapacity: true)
+    parameterNames = []
   }
 
   /// The value that the query has for a name, as forms send it: `name=value&name=value`, with plus signs for spaces.

@@ -146,6 +146,7 @@ struct ServerConnection: ~Copyable {
   /// Takes the request for what it is, or refuses it.
   private mutating func beginRequest() throws(HTTPError) {
     let line = request.head.line!
+    request.forgetParameters()
     do throws(HTTPFault) {
       let facts = try HeadFacts(request: line, request.head.fields)
       request.facts = facts
