@@ -40,7 +40,7 @@ public struct HTTPClient: ~Copyable, Sendable {
     self.channel = channel
     self.host = host
     self.limits = SharedLimits(limits)
-    head = HeadParser(limits)
+    head = HeadParser(self.limits.values)
     content = ContentReader(channel, self.limits)
   }
 
