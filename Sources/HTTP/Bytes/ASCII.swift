@@ -118,6 +118,13 @@ extension ByteBuffer {
     }
   }
 
+  /// Adds a `Content-Type` field. Control characters become spaces, as in every value, so that none can end its line.
+  mutating func appendContentType(_ type: StaticString) {
+    append("Content-Type: ")
+    type.withUTF8Buffer { for byte in $0 { append(byte.isFieldCharacter ? byte : ASCII.space) } }
+    appendLineEnd()
+  }
+
   mutating func appendLineEnd() {
     append(ASCII.carriageReturn)
     append(ASCII.lineFeed)

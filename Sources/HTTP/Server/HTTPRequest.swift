@@ -90,9 +90,11 @@ public struct HTTPRequest: ~Copyable, Sendable {
   public var fieldCount: Int { head.fields.count }
 
   /// A header field's name, as it was sent.
+  ///
+  /// - Parameter index: 0 or more, below `fieldCount`.
   public func fieldName(at index: Int) -> String { String(repairing: head.fields[nameAt: index]) }
 
-  /// A header field's value.
+  /// A header field's value. See `fieldName(at:)`.
   public func fieldValue(at index: Int) -> String { String(repairing: head.fields[valueAt: index]) }
 
   /// The value of the first header field with this name, in any combination of cases.
@@ -113,10 +115,11 @@ public struct HTTPRequest: ~Copyable, Sendable {
 
   /// Waits for the next part of the body.
   ///
-  /// - Parameter buffer: not empty.
+  /// - Parameter buffer: not empty, which throws `misuse(.emptyBuffer)`.
   /// - Returns: how many bytes there are in the buffer now; 0 at the end of the body.
   public nonisolated(nonsending) mutating func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int {
-    try await content.read(into: &buffer)
+    guard buffer.byteCount > 0 else { throw .misuse(.emptyBuffer) }
+    return try await content.read(into: &buffer)
   }
 
   /// Waits for all that is left of the body.
