@@ -20,6 +20,7 @@ extension Service {
     text.counter("http_requests_total", "Requests answered by a handler.", server.statistics.requestCount)
     text.counter("http_faults_total", "Malformed requests.", server.statistics.faultCount)
     text.counter("http_timeouts_total", "Clients that were too slow.", server.statistics.timeoutCount)
+    text.counter("http_misuses_total", "Handlers' mistakes, answered with 500.", server.statistics.misuseCount)
     if let network = try? await Network.open() {
       add(network.queueStatistics, to: &text)
       add(network.statistics, to: &text)

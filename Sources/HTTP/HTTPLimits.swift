@@ -1,4 +1,6 @@
 /// What a server or a client puts up with. Every limit stops somebody who costs the other side more than himself.
+///
+/// A limit that cannot be meant is taken for the nearest that can: below 0 for 0, `Int.max` for as much as can be counted.
 public struct HTTPLimits: Sendable {
   /// Of a request line or a status line, in bytes without its end. Stops: a target that fills the memory. RFC 9112, 3, wants
   /// 8000 at least.
@@ -11,8 +13,8 @@ public struct HTTPLimits: Sendable {
   public var emptyLineCount = 2
   /// Of a body, in bytes. Stops: an upload without an end.
   public var bodyByteCount = 64 << 20
-  /// Of all chunk extensions of one message, in bytes. Stops: bodies that are mostly extensions, which are work for nothing
-  /// (CVE-2023-39326).
+  /// Of all chunk extensions of one message, in bytes, and of the zeros in front of chunks' sizes that have more than 16 digits.
+  /// Stops: bodies that are mostly extensions, which are work for nothing (CVE-2023-39326).
   public var chunkExtensionByteCount = 4096
   /// How much of a body that nobody reads is taken in for the sake of the next request; beyond that the connection is closed.
   /// Stops: uploads that were refused and come all the same.
@@ -36,7 +38,7 @@ public struct HTTPLimits: Sendable {
   /// How long the other side may take to send a body, besides a second for every `bodyBytesPerSecond` of it. The time in
   /// which nobody asks for the body does not count. Stops: slowloris with bodies.
   public var bodyTimeout = Duration.seconds(20)
-  /// See `bodyTimeout`; above 0.
+  /// See `bodyTimeout`; 1 or more.
   public var bodyBytesPerSecond = 512
   /// How long the other side may take to make room for more of what it is sent. Stops: a client that asks for much and reads
   /// nothing.
@@ -55,5 +57,31 @@ public struct HTTPLimits: Sendable {
 final class SharedLimits: Sendable {
   let values: HTTPLimits
 
-  init(_ values: HTTPLimits) { self.values = values }
+  init(_ values: HTTPLimits) { self.values = values.countable }
+}
+
+extension HTTPLimits {
+  /// These, where what is counted with is small enough for it. The others are only compared.
+  fileprivate var countable: HTTPLimits {
+    var limits = self
+    limits.startLineByteCount = min(max(startLineByteCount, 0), Self.mostHeadBytes)
+    limits.fieldsByteCount = min(max(fieldsByteCount, 0), Self.mostHeadBytes)
+    limits.bodyByteCount = max(bodyByteCount, 0)
+    limits.bodyBytesPerSecond = max(bodyBytesPerSecond, 1)
+    limits.idleTimeout = idleTimeout.countable
+    limits.bufferedTimeout = bufferedTimeout.countable
+    limits.headTimeout = headTimeout.countable
+    limits.bodyTimeout = bodyTimeout.countable
+    limits.writeTimeout = writeTimeout.countable
+    limits.lingerTimeout = lingerTimeout.countable
+    return limits
+  }
+
+  /// Of a start line, and of fields: both together have offsets that fit into 31 bits (`HTTPFields`).
+  private static var mostHeadBytes: Int { 1 << 29 }
+}
+
+extension Duration {
+  /// This, if it is a time to wait for: not negative, and no more than 136 years, so that clocks can count with it.
+  var countable: Duration { min(max(self, .zero), .seconds(Int64(UInt32.max))) }
 }

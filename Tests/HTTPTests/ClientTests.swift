@@ -91,6 +91,12 @@ import Testing
       ("HTTP/1.1 200 OK\r\nX", .fault(.incomplete)),
       ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", .fault(.incomplete)),
       ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc", .fault(.badTransferEncoding)),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 12345678901234567890123\r\n\r\nabc", .fault(.bodyTooLarge)),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 1234567890123456789012x\r\n\r\nabc", .fault(.badContentLength)),
+      (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n12345678901234567890123\r\nabc",
+        .fault(.bodyTooLarge)
+      ),
       (String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 50), .fault(.badStartLine)),
       ("HTTP/1.1 101 Switching Protocols\r\n\r\n", .fault(.badStartLine)),
     ] {
@@ -123,7 +129,7 @@ import Testing
   @Test func targetsThatAreNoneAreNotSent() async throws {
     let channel = MemoryChannel(["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
     var client = HTTPClient(channel: channel, host: "test", limits: HTTPLimits())
-    for target in ["", "a", "/a b", "/\r\nX: y", "/\u{e9}", "/a#b", "*", "http://other/"] {
+    for target in ["", "a", "/a b", "/\r\nX: y", "/\u{e9}", "/a#b", "*", "http://other/", "/100%", "/%zz?q"] {
       var failure: HTTPError?
       do throws(HTTPError) { _ = try await client.get(target) } catch { failure = error }
       #expect(failure == .fault(.badTarget), "\(target)")

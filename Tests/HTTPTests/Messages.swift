@@ -27,6 +27,9 @@ let goodRequests = [
   "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPUT /q HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
   "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n00a \t; x=\"y;\"\r\n0123456789\r\n0\r\n\r\n"
     + "GET /next HTTP/1.1\r\nHost: a\r\n\r\n",
+  "POST /zeros HTTP/1.1\r\nHost: a\r\nContent-Length: 000000000000000000000005\r\n\r\nhello",
+  "POST /zeros HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n000000000000000000000005\r\nhello\r\n"
+    + "00000000000000000000000\r\n\r\n",
   "POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\nx\r\n0;last\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n",
 ]
 
@@ -43,7 +46,12 @@ let badRequests: [(String, HTTPFault)] = [
   (post("Content-Length: 0x5", "hello"), .badContentLength),
   (post("Content-Length: 5 5", "hello"), .badContentLength),
   (post("Content-Length:", "hello"), .badContentLength),
-  (post("Content-Length: 18446744073709551621", "hello"), .badContentLength),
+  (post("Content-Length: 18446744073709551621", "hello"), .bodyTooLarge),
+  (post("Content-Length: 9223372036854775808", "hello"), .bodyTooLarge),
+  (post("Content-Length: 12345678901234567890123", "hello"), .bodyTooLarge),
+  (post("Content-Length: 12345678901234567890123x", "hello"), .badContentLength),
+  (post("Content-Length: 12345678901234567890123\r\nContent-Length: 5", "hello"), .badContentLength),
+  (post("Content-Length: 12345678901234567890123\r\nTransfer-Encoding: chunked", "0\r\n\r\n"), .ambiguousLength),
   (post("Content-Length: \u{0665}", "hello"), .badContentLength),
   (post("Transfer-Encoding: xchunked", "0\r\n\r\n"), .badTransferEncoding),
   (post("Transfer-Encoding: chunked, gzip", "0\r\n\r\n"), .badTransferEncoding),
@@ -105,6 +113,9 @@ let badRequests: [(String, HTTPFault)] = [
   ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
   ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
   ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+  ("GET /% HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+  ("GET /a/%4/b HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
+  ("GET /%zz?q HTTP/1.1\r\nHost: a\r\n\r\n", .badTarget),
   // Host (RFC 9112, 3.2).
   ("GET / HTTP/1.1\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", .badHost),
@@ -114,6 +125,7 @@ let badRequests: [(String, HTTPFault)] = [
   ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", .badHost),
+  ("GET / HTTP/1.1\r\nHost: a%4\r\n\r\n", .badHost),
   ("GET / HTTP/1.1\r\nHost: a\r\nExpect: something\r\n\r\n", .unknownExpectation),
   // Chunks (RFC 9112, 7.1).
   (chunked("5\nhello\r\n0\r\n\r\n"), .badChunk),
@@ -129,7 +141,9 @@ let badRequests: [(String, HTTPFault)] = [
   (chunked("5\r\nhello\r\n0\t\r\n\r\n"), .badChunk),
   (chunked("5;x\ny\r\nhello\r\n0\r\n\r\n"), .badChunk),
   (chunked("5;x\ry\r\nhello\r\n0\r\n\r\n"), .badChunk),
-  (chunked("10000000000000005\r\nhello\r\n0\r\n\r\n"), .badChunk),
+  (chunked("10000000000000005\r\nhello\r\n0\r\n\r\n"), .bodyTooLarge),
+  (chunked("8000000000000000\r\nhello\r\n0\r\n\r\n"), .bodyTooLarge),
+  (chunked("12345678901234567890123\r\nhello\r\n0\r\n\r\n"), .bodyTooLarge),
   (chunked("fffffffffffffff\r\nhello\r\n0\r\n\r\n"), .bodyTooLarge),
   (chunked("0\r\nX: y\n\r\n"), .bareLineFeed),
   (chunked("0\r\nX : y\r\n\r\n"), .badFieldName),

@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test func everySplitOfRequestsGivesTheSameAnswers() async {
-    let text = goodRequests[5] + goodRequests[6] + goodRequests[7] + badRequests[0].0
+    let text = goodRequests[5] + goodRequests[6] + goodRequests[9] + badRequests[0].0
     let handler: HTTPHandler = { request, response throws(HTTPError) in
       let body = try await request.body(upTo: 1000)
       try await response.send(
@@ -67,6 +67,16 @@ import Testing
     #expect(statuses(await answers(to: "GET / HTTP/1.1\r\nHost: h\r\n\(many)\r\n")) == [431])
     #expect(
       statuses(await answers(to: "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n")) == [413])
+    for fields in [
+      "Content-Length: 12345678901234567890123\r\n\r\n",
+      "Transfer-Encoding: chunked\r\n\r\n12345678901234567890123\r\n",
+    ] {
+      let text = await answers(to: "PUT / HTTP/1.1\r\nHost: h\r\n\(fields)") { request, response throws(HTTPError) in
+        _ = try await request.body(upTo: 1 << 20)
+        try await response.send()
+      }
+      #expect(statuses(text) == [413])
+    }
     #expect(statuses(await answers(to: "GET / HTTP/3.0\r\nHost: h\r\n\r\n")) == [505])
   }
 

@@ -82,7 +82,8 @@ extension Span where Element == UInt8 {
     return start..<end
   }
 
-  /// The bytes as a decimal number: digits alone, at least one. Nil if they are not, or if it does not fit.
+  /// The bytes as a decimal number, which may have any number of digits (RFC 9110, 8.6): `Int.max` if it is that or more, nil
+  /// if they are not digits alone, at least one.
   var decimal: Int? {
     guard !isEmpty else { return nil }
     var number = 0
@@ -90,8 +91,7 @@ extension Span where Element == UInt8 {
       guard self[index].isDigit else { return nil }
       let (product, overflow) = number.multipliedReportingOverflow(by: 10)
       let (sum, carry) = product.addingReportingOverflow(Int(self[index] - ASCII.zero))
-      guard !overflow, !carry else { return nil }
-      number = sum
+      number = overflow || carry ? .max : sum
     }
     return number
   }
@@ -116,6 +116,13 @@ extension ByteBuffer {
       append(digit < 10 ? ASCII.zero + digit : 0x61 + digit - 10)
       divisor /= radix
     }
+  }
+
+  /// Adds a `Content-Type` field. Control characters become spaces, as in every value, so that none can end its line.
+  mutating func appendContentType(_ type: StaticString) {
+    append("Content-Type: ")
+    type.withUTF8Buffer { for byte in $0 { append(byte.isFieldCharacter ? byte : ASCII.space) } }
+    appendLineEnd()
   }
 
   mutating func appendLineEnd() {

@@ -173,11 +173,6 @@ extension Span where Element == UInt8 {
     text.utf8CodeUnitCount == count && text.withUTF8Buffer { matches($0) { $0.lowercased == $1.lowercased } }
   }
 
-  /// Whether the bytes are those of an array.
-  func equals(_ other: [UInt8]) -> Bool {
-    other.count == count && other.withUnsafeBufferPointer { matches($0) { $0 == $1 } }
-  }
-
   /// - Parameter other: as many bytes as these.
   private func matches(_ other: UnsafeBufferPointer<UInt8>, _ areSame: (UInt8, UInt8) -> Bool) -> Bool {
     for index in 0..<count where !areSame(self[index], other[index]) { return false }

@@ -4,6 +4,8 @@
 ///     let page = try await client.get("/")
 ///     print(page.status.code, String(decoding: page.body, as: UTF8.self))
 ///
+/// A call that HTTP does not allow throws `HTTPError.misuse`, and has no other effect.
+///
 /// The connection is kept for the next request if the server allows; `isReusable` tells. Content that is too large to be in
 /// memory at once is sent with `begin`, `write` and `finish`, and received with `receive` and `read`.
 public struct HTTPClient: ~Copyable, Sendable {
@@ -30,17 +32,17 @@ public struct HTTPClient: ~Copyable, Sendable {
 
   /// - Parameters:
   ///   - stream: a connection to the server.
-  ///   - host: the name of the server, with a colon and the port unless that is 80. Nothing else may be in it.
+  ///   - host: the name of the server, with a colon and the port unless that is 80. With anything else in it every request
+  ///     throws `fault(.badHost)`.
   public init(_ stream: some ByteStream, host: String, limits: HTTPLimits = HTTPLimits()) {
     self.init(channel: StreamChannel(stream), host: host, limits: limits)
   }
 
   init(channel: ByteChannel, host: String, limits: HTTPLimits) {
-    precondition(host.utf8.span.isHost(mayBeEmpty: true), "a host and a port at most")
     self.channel = channel
     self.host = host
     self.limits = SharedLimits(limits)
-    head = HeadParser(limits)
+    head = HeadParser(self.limits.values)
     content = ContentReader(channel, self.limits)
   }
 
@@ -93,15 +95,21 @@ public struct HTTPClient: ~Copyable, Sendable {
   ///
   /// - Parameters:
   ///   - type: of the content; nil if there is none.
-  ///   - byteCount: of the content; nil, with a type, if that is not known yet.
-  /// - Throws: `fault(.badTarget)` for a target that is none, of which nothing is sent. Whoever makes a target of others' words
-  ///   has to percent-encode them.
+  ///   - byteCount: of the content, 0 or more; nil, with a type, if that is not known yet.
+  /// - Throws: `fault(.badTarget)` for a target that is none, and `fault(.unsupportedMethod)` for `other` and CONNECT, of which
+  ///   nothing is sent. Whoever makes a target of others' words has to percent-encode them.
   public nonisolated(nonsending) mutating func begin(
     _ method: HTTPMethod, _ target: String, as type: StaticString? = nil, byteCount: Int? = nil
   ) async throws(HTTPError) {
-    precondition(method != .other && method != .connect, "a method that has a meaning here")
+    guard method != .other, method != .connect else { throw .fault(.unsupportedMethod) }
+    guard host.utf8.span.isHost(mayBeEmpty: true) else { throw .fault(.badHost) }
     guard Self.isTarget(target, method) else { throw .fault(.badTarget) }
-    if progress == .receiving { try await skipBody() }
+    if let byteCount, byteCount < 0 { throw .misuse(.negativeLength) }
+    switch progress {
+    case .receiving: try await skipBody()
+    case .idle, .failed: break
+    case .plain, .chunked, .awaiting: throw .misuse(.outOfOrder)
+    }
     guard keepsAlive, progress == .idle else { throw .disconnected }
     // What came without having been asked for is no answer to what is asked now (RFC 9112, 9.2).
     guard content.input.isEmpty else {
@@ -115,8 +123,10 @@ public struct HTTPClient: ~Copyable, Sendable {
 
   /// Whether it is a path, or stands for the server as a whole (RFC 9112, 3.2.1 and 3.2.4).
   private static func isTarget(_ target: String, _ method: HTTPMethod) -> Bool {
-    let isPath = target.utf8.first == ASCII.slash && target.utf8.allSatisfy { $0.isTargetCharacter }
-    return isPath || (target == "*" && method == .options)
+    guard target.utf8.first == ASCII.slash else { return target == "*" && method == .options }
+    guard target.utf8.allSatisfy({ $0.isTargetCharacter }) else { return false }
+    let bytes = target.utf8.span
+    return bytes.extracting(0..<(bytes.firstIndex(of: ASCII.questionMark) ?? bytes.count)).isPercentEncoded
   }
 
   private mutating func appendHead(_ target: String, _ type: StaticString?, _ byteCount: Int?) {
@@ -127,9 +137,7 @@ public struct HTTPClient: ~Copyable, Sendable {
     output.append(host)
     output.appendLineEnd()
     if let type {
-      output.append("Content-Type: ")
-      output.append(type)
-      output.appendLineEnd()
+      output.appendContentType(type)
     }
     if let byteCount {
       output.append("Content-Length: ")
@@ -149,7 +157,7 @@ public struct HTTPClient: ~Copyable, Sendable {
     guard bytes.byteCount > 0 else { return }
     switch progress {
     case .plain(let left):
-      precondition(bytes.byteCount <= left, "more content than was announced")
+      guard bytes.byteCount <= left else { throw .misuse(.tooMuchContent) }
       output.append(bytes)
       progress = .plain(left: left - bytes.byteCount)
     case .chunked:
@@ -157,7 +165,7 @@ public struct HTTPClient: ~Copyable, Sendable {
       output.appendLineEnd()
       output.append(bytes)
       output.appendLineEnd()
-    case .idle, .awaiting, .receiving: preconditionFailure("content outside of begin and finish")
+    case .idle, .awaiting, .receiving: throw .misuse(.outOfOrder)
     case .failed: throw .disconnected
     }
     try await flush()
@@ -166,9 +174,9 @@ public struct HTTPClient: ~Copyable, Sendable {
   /// Ends the request.
   public nonisolated(nonsending) mutating func finish() async throws(HTTPError) {
     switch progress {
-    case .plain(let left): precondition(left == 0, "less content than was announced")
+    case .plain(let left): guard left == 0 else { throw .misuse(.tooLittleContent) }
     case .chunked: output.append("0\r\n\r\n")
-    case .idle, .awaiting, .receiving: preconditionFailure("the end of a request that has not begun")
+    case .idle, .awaiting, .receiving: throw .misuse(.outOfOrder)
     case .failed: throw .disconnected
     }
     try await flush()
@@ -192,7 +200,8 @@ public struct HTTPClient: ~Copyable, Sendable {
 
   /// Waits for the response's head. Interim responses are passed over (RFC 9110, 15.2).
   public nonisolated(nonsending) mutating func receive() async throws(HTTPError) -> HTTPStatus {
-    precondition(progress == .awaiting, "a response to a request that was sent")
+    guard progress != .failed else { throw .disconnected }
+    guard progress == .awaiting else { throw .misuse(.outOfOrder) }
     return try await failing { client throws(HTTPError) in
       for _ in 0..<Self.interimLimit {
         let status = try await client.receiveHead()
@@ -253,6 +262,7 @@ public struct HTTPClient: ~Copyable, Sendable {
   /// - Parameter buffer: not empty.
   /// - Returns: how many bytes there are in the buffer now; 0 at the end of the body.
   public nonisolated(nonsending) mutating func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int {
+    guard buffer.byteCount > 0 else { throw .misuse(.emptyBuffer) }
     guard progress == .receiving else { throw .disconnected }
     do throws(HTTPError) {
       let byteCount = try await content.read(into: &buffer)

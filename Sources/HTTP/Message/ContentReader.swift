@@ -53,9 +53,9 @@ struct ContentReader: ~Copyable {
 
   /// Waits for the next part of the body.
   ///
+  /// - Parameter buffer: not empty.
   /// - Returns: how many bytes there are in the buffer now; 0 at the end of the body.
   nonisolated(nonsending) mutating func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int {
-    precondition(buffer.byteCount > 0, "a buffer without room")
     do throws(HTTPError) {
       if input.isEmpty, decoder.plainByteCount >= buffer.byteCount {
         try await sendContinue()

@@ -12,8 +12,10 @@ struct HTTPDate {
     update(to: WallClock.now.components.seconds)
   }
 
-  /// - Parameter second: since 1970-01-01 00:00 UTC; before the year 10000.
+  /// - Parameter second: since 1970-01-01 00:00 UTC. A clock that is set to before that or to after the year 9999, for which
+  ///   the format has no room, is taken for the nearest time that has a date.
   mutating func update(to second: Int64) {
+    let second = min(max(second, 0), Self.lastSecond)
     guard second != self.second else { return }
     self.second = second
     let secondsPerDay: Int64 = 86_400
@@ -34,6 +36,9 @@ struct HTTPDate {
     put(time % 60, at: 23)
     put("GMT", 0, at: 26)
   }
+
+  /// 9999-12-31 23:59:59 UTC.
+  private static var lastSecond: Int64 { 253_402_300_799 }
 
   func append(to buffer: inout ByteBuffer) {
     buffer.append(text.span)

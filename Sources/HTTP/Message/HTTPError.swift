@@ -8,6 +8,8 @@ public enum HTTPError: Error, Hashable, Sendable {
   case disconnected
   /// What a handler throws to have a request answered with this status and nothing else.
   case status(HTTPStatus)
+  /// A handler, or whoever uses a client, did what HTTP does not allow. A server answers with 500.
+  case misuse(HTTPMisuse)
 }
 
 extension HTTPError: CustomStringConvertible {
@@ -17,6 +19,7 @@ extension HTTPError: CustomStringConvertible {
     case .timedOut: "the other side took too long"
     case .disconnected: "the connection is gone"
     case .status(let status): "\(status.code) \(status.reason)"
+    case .misuse(let misuse): misuse.description
     }
   }
 }

@@ -43,7 +43,9 @@ public enum HTTPFault: Error, Hashable, Sendable {
   /// A coding besides `chunked`.
   case unknownTransferEncoding
   case badChunk
+  /// Also: zeros in front of chunks' sizes.
   case chunkExtensionsTooLong
+  /// Also: `Content-Length` or a chunk's size is more than can be counted.
   case bodyTooLarge
   /// The connection ended in the middle of the message.
   case incomplete
@@ -86,7 +88,7 @@ public enum HTTPFault: Error, Hashable, Sendable {
     case .badTransferEncoding: "Transfer-Encoding does not end with chunked"
     case .unknownTransferEncoding: "the transfer coding is not implemented"
     case .badChunk: "a chunk is malformed"
-    case .chunkExtensionsTooLong: "the chunks' extensions are too long"
+    case .chunkExtensionsTooLong: "the chunks' extensions or leading zeros are too long"
     case .bodyTooLarge: "the body is too large"
     case .incomplete: "the message is incomplete"
     }

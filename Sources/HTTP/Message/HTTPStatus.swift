@@ -1,13 +1,10 @@
 /// How a request went: a number of three digits (RFC 9110, 15).
 public struct HTTPStatus: Hashable, Sendable {
-  /// 100 to 599.
+  /// 100 to 599 where it was received.
   public let code: UInt16
 
-  /// - Parameter code: 100 to 599.
-  public init(_ code: UInt16) {
-    precondition(100...599 ~= code, "a status code has three digits, of which the first is 1 to 5")
-    self.code = code
-  }
+  /// - Parameter code: 200 to 599. Nothing else can be sent: a response with another throws `misuse(.badStatus)`.
+  public init(_ code: UInt16) { self.code = code }
 
   public static let `continue` = HTTPStatus(100)
   public static let ok = HTTPStatus(200)
@@ -70,6 +67,9 @@ public struct HTTPStatus: Hashable, Sendable {
     default: ""
     }
   }
+
+  /// Whether it ends a request: it is no interim status, and one at all (RFC 9110, 15).
+  var isFinal: Bool { 200...599 ~= code }
 
   /// Whether a response with it never has content (RFC 9110, 6.4.1).
   var forbidsContent: Bool { code < 200 || code == 204 || code == 304 }

@@ -18,7 +18,7 @@ struct BodyDecoder: ~Copyable {
     if kind == .chunked { chunks = ChunkedDecoder(limits) }
     switch length {
     case .bytes(let count):
-      guard count <= limits.bodyByteCount else { throw .bodyTooLarge }
+      guard count <= limits.bodyByteCount, count < .max else { throw .bodyTooLarge }
       (kind, left) = (.plain, count)
     case .chunked: kind = .chunked
     case .untilEnd: (kind, left) = (.untilEnd, limits.bodyByteCount)

@@ -69,16 +69,25 @@ struct ChunkedDecoder: ~Copyable {
   }
 
   private mutating func takeSize(_ byte: UInt8) throws(HTTPFault) {
-    if let digit = byte.hexadecimalValue {
-      // More digits than a size below 2^60 has are leading zeros, or too many.
-      guard digitCount < 15 else { throw .badChunk }
-      digitCount += 1
-      chunkByteCount = chunkByteCount << 4 | Int(digit)
-    } else {
+    guard let digit = byte.hexadecimalValue else {
       guard digitCount > 0 else { throw .badChunk }
       state = .sizeExtension
-      try takeExtension(byte)
+      return try takeExtension(byte)
     }
+    // A size may have any number of digits (RFC 9112, 7.1); one that could not be counted is above every limit.
+    guard chunkByteCount <= Int.max >> 4 else { throw .bodyTooLarge }
+    chunkByteCount = chunkByteCount << 4 | Int(digit)
+    digitCount += 1
+    if digitCount > Self.freeDigitCount { try takeExtensionRoom() }
+  }
+
+  /// How many digits a size has at most without leading zeros, or of a writer that always writes as many. More are taken for
+  /// what extensions are, bytes that say nothing.
+  private static var freeDigitCount: Int { 16 }
+
+  private mutating func takeExtensionRoom() throws(HTTPFault) {
+    guard extensionRoom > 0 else { throw .chunkExtensionsTooLong }
+    extensionRoom -= 1
   }
 
   /// Chunk extensions are ignored (RFC 9112, 7.1.1). A lone line feed in one, and whitespace behind a size without one, are
@@ -96,8 +105,7 @@ struct ChunkedDecoder: ~Copyable {
       isInExtension = byte == ASCII.semicolon
       isPadded = true
     }
-    guard extensionRoom > 0 else { throw .chunkExtensionsTooLong }
-    extensionRoom -= 1
+    try takeExtensionRoom()
   }
 
   private var isInExtension = false

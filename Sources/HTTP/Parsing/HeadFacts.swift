@@ -57,6 +57,7 @@ struct HeadFacts {
 
 /// How the end of a body is found (RFC 9112, 6.3).
 enum BodyLength: Equatable {
+  /// So many; `Int.max` stands for more than can be counted as well.
   case bytes(Int)
   case chunked
   /// The body ends where the connection ends.

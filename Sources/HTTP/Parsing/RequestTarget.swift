@@ -44,6 +44,8 @@ struct RequestTarget {
       // An empty path is "/" (RFC 9110, 4.2.3). There is a slash in front of the authority.
       path = authority!.lowerBound - 1..<authority!.lowerBound
     }
+    // What the path stands for has to be certain, since that is what it is compared with.
+    guard line.extracting(path).isPercentEncoded else { throw .badTarget }
   }
 
   /// Of "http://".
@@ -73,6 +75,7 @@ extension Span where Element == UInt8 {
       index = end + 1
     } else {
       while index < count, self[index].isHostCharacter || self[index] == ASCII.percent { index += 1 }
+      guard extracting(0..<index).isPercentEncoded else { return false }
     }
     guard index > 0 || mayBeEmpty else { return false }
     if index == count { return !portIsRequired }

@@ -6,7 +6,11 @@
 ///     }
 ///
 /// A pattern is compared with the path segment by segment. One that begins with a colon is a parameter, and fits any segment
-/// that is not empty; `*` as the last one fits all that is left. The first route that fits is taken. A path that no route
+/// that is not empty; `*` as the last one fits all that is left. Any other fits the segment that stands for the same octets
+/// (RFC 3986, 6.2.2.2): a pattern is plain text, `/hello world`, or percent-encoded, `/hello%20world`, which makes no difference. In a pattern, too,
+/// a percent sign with two hexadecimal digits behind it stands for an octet, so that `%25` is a percent sign for certain; an
+/// encoded slash, `%2F`, is part of its segment; and an encoded colon or star is nothing but that. `.` and `..`, percent-encoded or not, are
+/// segments like any other. The first route that fits is taken. A path that no route
 /// fits is answered with 404, a method that no fitting route has with 405 and what there is; HEAD is answered as GET is, and
 /// OPTIONS with what there is.
 public struct HTTPRouter: Sendable {
@@ -86,6 +90,7 @@ struct RoutePattern: Sendable {
   private let segments: [Segment]
 
   fileprivate enum Segment: Sendable {
+    /// The octets that the segment stands for.
     case literal([UInt8])
     case parameter
     case rest
@@ -104,7 +109,7 @@ struct RoutePattern: Sendable {
       } else if segment.count == 1, segment.first == ASCII.asterisk {
         segments.append(.rest)
       } else {
-        segments.append(.literal(Array(segment)))
+        segments.append(.literal(Array(segment).span.lenientlyPercentDecoded))
       }
     }
     parameterNames = names
@@ -123,7 +128,7 @@ struct RoutePattern: Sendable {
       let start = position + 1
       let end = path.firstIndex(of: ASCII.slash, from: start) ?? path.count
       switch segment {
-      case .literal(let bytes): guard path.extracting(start..<end).equals(bytes) else { return false }
+      case .literal(let octets): guard path.extracting(start..<end).equalsPercentDecoded(octets) else { return false }
       case .parameter:
         guard start < end else { return false }
         parameters.append(start..<end)
@@ -140,16 +145,6 @@ extension RoutePattern.Segment {
 }
 
 extension HTTPRequest {
-  /// Whether the path fits a route's pattern; if so, the parameters are what the path says.
-  fileprivate mutating func takeParameters(of pattern: RoutePattern) -> Bool {
-    var parameters = parameters
-    self.parameters = []
-    let fits = pattern.matches(pathBytes, &parameters)
-    self.parameters = parameters
-    parameterNames = pattern.parameterNames
-    return fits
-  }
-
   /// Whether the request is about the server as a whole, and no path (RFC 9112, 3.2.4).
   fileprivate var isForServer: Bool { method == .options && pathBytes.equals("*") }
 }

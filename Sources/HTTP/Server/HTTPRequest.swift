@@ -10,8 +10,8 @@ public struct HTTPRequest: ~Copyable, Sendable {
   var facts: HeadFacts?
   var content: ContentReader
   /// Where in the path the values of the route's parameters are, and their names.
-  var parameters: [Range<Int>] = []
-  var parameterNames: [[UInt8]] = []
+  private var parameters: [Range<Int>] = []
+  private var parameterNames: [[UInt8]] = []
 
   init(_ channel: ByteChannel, _ server: HTTPServer) {
     self.channel = channel
@@ -25,7 +25,7 @@ public struct HTTPRequest: ~Copyable, Sendable {
 
   public var method: HTTPMethod { line.method }
 
-  /// The path, as it was sent: percent signs stand for what they stand for. Begins with a slash, or is `*`.
+  /// The path, as it was sent: percent-encoded, with two digits behind every percent sign. Begins with a slash, or is `*`.
   public var pathBytes: Span<UInt8> {
     @_lifetime(borrow self)
     get { head.fields.text.bytes.extracting(line.target.path) }
@@ -34,14 +34,31 @@ public struct HTTPRequest: ~Copyable, Sendable {
   /// The path as text; see `pathBytes`.
   public var path: String { String(repairing: pathBytes) }
 
-  /// The value of a parameter of the route, with percent signs replaced by what they stand for.
+  /// The value of a parameter of the route, with percent signs replaced by what they stand for. That may be any text: slashes
+  /// are in it where they were sent as `%2F`, and it may be `..`. It is no name of a file before it was looked at.
   ///
-  /// - Returns: nil if the route has none with this name, or if what was sent is not UTF-8.
+  /// - Returns: nil if the route has none with this name, or if what the segment stands for is not UTF-8.
   public func parameter(_ name: StaticString) -> String? {
     for (index, parameterName) in parameterNames.enumerated() where parameterName.span.equals(name) {
       return pathBytes.extracting(parameters[index]).percentDecoded(plusIsSpace: false)
     }
     return nil
+  }
+
+  /// Whether the path fits a route's pattern; if so, the parameters are what the path says, and otherwise there are none.
+  mutating func takeParameters(of pattern: RoutePattern) -> Bool {
+    var parameters = parameters
+    self.parameters = []
+    let fits = pattern.matches(pathBytes, &parameters)
+    self.parameters = parameters
+    parameterNames = pattern.parameterNames
+    if !fits { forgetParameters() }
+    return fits
+  }
+
+  mutating func forgetParameters() {
+    parameters.removeAll(keepingCapacity: true)
+    parameterNames = []
   }
 
   /// The value that the query has for a name, as forms send it: `name=value&name=value`, with plus signs for spaces.
@@ -73,9 +90,11 @@ public struct HTTPRequest: ~Copyable, Sendable {
   public var fieldCount: Int { head.fields.count }
 
   /// A header field's name, as it was sent.
+  ///
+  /// - Parameter index: 0 or more, below `fieldCount`.
   public func fieldName(at index: Int) -> String { String(repairing: head.fields[nameAt: index]) }
 
-  /// A header field's value.
+  /// A header field's value. See `fieldName(at:)`.
   public func fieldValue(at index: Int) -> String { String(repairing: head.fields[valueAt: index]) }
 
   /// The value of the first header field with this name, in any combination of cases.
@@ -96,10 +115,11 @@ public struct HTTPRequest: ~Copyable, Sendable {
 
   /// Waits for the next part of the body.
   ///
-  /// - Parameter buffer: not empty.
+  /// - Parameter buffer: not empty, which throws `misuse(.emptyBuffer)`.
   /// - Returns: how many bytes there are in the buffer now; 0 at the end of the body.
   public nonisolated(nonsending) mutating func read(into buffer: inout MutableRawSpan) async throws(HTTPError) -> Int {
-    try await content.read(into: &buffer)
+    guard buffer.byteCount > 0 else { throw .misuse(.emptyBuffer) }
+    return try await content.read(into: &buffer)
   }
 
   /// Waits for all that is left of the body.

@@ -4,10 +4,11 @@
 ///     response.add("Location", "/notes/1")
 ///     try await response.send("made\n")
 ///
+/// What HTTP does not allow throws `HTTPError.misuse`, and sends nothing; a handler that goes on from that must make up for it.
 /// A handler that sends nothing has sent an empty answer. `Date`, `Content-Length`, `Transfer-Encoding` and `Connection` are
 /// the response's own business.
 public struct HTTPResponse: ~Copyable, Sendable {
-  /// How the request went.
+  /// How the request went: 200 to 599.
   public var status = HTTPStatus.ok
 
   let channel: ByteChannel
@@ -17,9 +18,13 @@ public struct HTTPResponse: ~Copyable, Sendable {
   private var fields = ByteBuffer(firstCapacity: 128)
   private var date = HTTPDate()
   private(set) var progress = Progress.open
+  /// What is wrong with a field that was added: there is no answer without it, and none with it.
+  private var misuse: HTTPMisuse?
   /// Whether the request's method was HEAD: everything is as for GET, and no content is sent (RFC 9110, 9.3.2).
   private var isForHead = false
   private var version = HTTPVersion.http11
+  /// Whether the response that has begun has content, as its head says.
+  private var sendsContent = true
   /// Whether this is the last response of the connection.
   private(set) var closes = false
 
@@ -51,23 +56,30 @@ public struct HTTPResponse: ~Copyable, Sendable {
   mutating func reset() {
     status = .ok
     fields.removeAll()
+    misuse = nil
     progress = .open
   }
 
   // MARK: Fields
 
-  /// Adds a header field; once the content has begun, in chunks, a trailer field.
+  /// Adds a header field; once the content has begun, without a length, a trailer field. A client of HTTP/1.0 gets no trailer
+  /// fields. A field that cannot be sent, or comes too late, makes whatever ends the answer throw: `misuse(.badFieldName)` or
+  /// `misuse(.outOfOrder)`.
   ///
   /// - Parameters:
   ///   - name: a token (RFC 9110, 5.1), and none of those that are the response's own business.
   ///   - value: control characters in it become spaces, so that no value can end its line.
   public mutating func add(_ name: StaticString, _ value: String) {
-    precondition(Self.isAllowed(name), "the response sets this field itself, or it is none")
-    precondition(progress == .open || progress == .chunked, "a field after the content")
-    fields.append(name)
-    fields.append(": ")
-    for byte in value.utf8 { fields.append(byte.isFieldCharacter ? byte : ASCII.space) }
-    fields.appendLineEnd()
+    guard Self.isAllowed(name) else { return misuse = .badFieldName }
+    switch progress {
+    case .open, .chunked:
+      fields.append(name)
+      fields.append(": ")
+      for byte in value.utf8 { fields.append(byte.isFieldCharacter ? byte : ASCII.space) }
+      fields.appendLineEnd()
+    case .untilEnd, .failed: return
+    case .plain, .complete: misuse = .outOfOrder
+    }
   }
 
   private static func isAllowed(_ name: StaticString) -> Bool {
@@ -88,8 +100,8 @@ public struct HTTPResponse: ~Copyable, Sendable {
     _ text: String, as type: StaticString = "text/plain; charset=utf-8"
   ) async throws(HTTPError) {
     let byteCount = text.utf8.count
-    appendHead(type, .plain(left: byteCount))
-    if !isForHead, !status.forbidsContent { output.append(text) }
+    try appendHead(type, .plain(left: byteCount))
+    if sendsContent { output.append(text) }
     progress = .complete
     try await flushIfLarge()
   }
@@ -98,9 +110,9 @@ public struct HTTPResponse: ~Copyable, Sendable {
   public nonisolated(nonsending) mutating func send(
     _ bytes: RawSpan, as type: StaticString = "application/octet-stream"
   ) async throws(HTTPError) {
-    appendHead(type, .plain(left: bytes.byteCount))
+    try appendHead(type, .plain(left: bytes.byteCount))
     progress = .complete
-    if !isForHead, !status.forbidsContent { try await put(bytes) }
+    if sendsContent { try await put(bytes) }
   }
 
   /// Sends the answer, with these bytes as its content. See `send(_:as:)`.
@@ -112,7 +124,7 @@ public struct HTTPResponse: ~Copyable, Sendable {
 
   /// Sends the answer without content.
   public nonisolated(nonsending) mutating func send() async throws(HTTPError) {
-    appendHead(nil, .plain(left: 0))
+    try appendHead(nil, .plain(left: 0))
     progress = .complete
   }
 
@@ -120,12 +132,13 @@ public struct HTTPResponse: ~Copyable, Sendable {
 
   /// Sends the answer's head. `write` sends the content, part by part, and `finish` ends it.
   ///
-  /// - Parameter byteCount: how long the content will be, exactly; nil if that is not known yet.
+  /// - Parameter byteCount: how long the content will be, exactly, 0 or more; nil if that is not known yet.
   public nonisolated(nonsending) mutating func begin(
     as type: StaticString = "application/octet-stream", byteCount: Int? = nil
   ) async throws(HTTPError) {
+    if let byteCount, byteCount < 0 { throw .misuse(.negativeLength) }
     let length = byteCount.map { Progress.plain(left: $0) } ?? (version == .http11 ? .chunked : .untilEnd)
-    appendHead(type, length)
+    try appendHead(type, length)
     progress = length
     try await flush()
   }
@@ -135,7 +148,7 @@ public struct HTTPResponse: ~Copyable, Sendable {
     guard bytes.byteCount > 0 else { return }
     switch progress {
     case .plain(let left):
-      precondition(bytes.byteCount <= left, "more content than was announced")
+      guard bytes.byteCount <= left else { throw .misuse(.tooMuchContent) }
       progress = .plain(left: left - bytes.byteCount)
       if sendsContent { try await put(bytes) }
     case .chunked where sendsContent:
@@ -145,7 +158,7 @@ public struct HTTPResponse: ~Copyable, Sendable {
       output.appendLineEnd()
     case .untilEnd where sendsContent: try await put(bytes)
     case .chunked, .untilEnd: return
-    case .open, .complete: preconditionFailure("content outside of begin and finish")
+    case .open, .complete: throw .misuse(.outOfOrder)
     case .failed: throw .disconnected
     }
     try await flush()
@@ -163,9 +176,12 @@ public struct HTTPResponse: ~Copyable, Sendable {
 
   /// Ends content that was sent in parts. A handler that returns without it has done so, too.
   public nonisolated(nonsending) mutating func finish() async throws(HTTPError) {
+    if progress != .failed, let misuse { throw .misuse(misuse) }
     switch progress {
     case .open: try await send()
-    case .plain(let left): progress = left == 0 ? .complete : .failed
+    case .plain(let left):
+      guard left == 0 else { throw .misuse(.tooLittleContent) }
+      progress = .complete
     case .chunked:
       if sendsContent {
         output.append("0\r\n")
@@ -178,13 +194,14 @@ public struct HTTPResponse: ~Copyable, Sendable {
     }
   }
 
-  private var sendsContent: Bool { !isForHead && !status.forbidsContent }
-
   // MARK: Output
 
-  private mutating func appendHead(_ type: StaticString?, _ length: Progress) {
-    precondition(progress == .open, "a request is answered once")
-    precondition(status.code >= 200, "an interim status answers nothing (RFC 9110, 15.2)")
+  private mutating func appendHead(_ type: StaticString?, _ length: Progress) throws(HTTPError) {
+    guard progress != .failed else { throw .disconnected }
+    guard progress == .open else { throw .misuse(.outOfOrder) }
+    if let misuse { throw .misuse(misuse) }
+    guard status.isFinal else { throw .misuse(.badStatus) }
+    sendsContent = !isForHead && !status.forbidsContent
     if channel.owesContinue || channel.life.isEnding { closes = true }
     // Whether a client that waits for it sends the body now is not known: the connection ends here.
     channel.owesContinue = false
@@ -201,9 +218,7 @@ public struct HTTPResponse: ~Copyable, Sendable {
     output.append(contentsOf: fields)
     fields.removeAll()
     if let type, !status.forbidsContent {
-      output.append("Content-Type: ")
-      output.append(type)
-      output.appendLineEnd()
+      output.appendContentType(type)
     }
     if !status.forbidsContent { appendLength(length) }
     if closes {

@@ -75,7 +75,7 @@ public final class HTTPServer: Sendable {
       stopping.isStopping = true
       let connections = connections
       stopping.deadline = Task {
-        try? await Task.sleep(for: grace)
+        try? await Task.sleep(for: grace.countable)
         if !Task.isCancelled { connections.abort() }
       }
       return stopping.closeListener

@@ -146,6 +146,7 @@ struct ServerConnection: ~Copyable {
   /// Takes the request for what it is, or refuses it.
   private mutating func beginRequest() throws(HTTPError) {
     let line = request.head.line!
+    request.forgetParameters()
     do throws(HTTPFault) {
       let facts = try HeadFacts(request: line, request.head.fields)
       request.facts = facts
@@ -180,6 +181,7 @@ struct ServerConnection: ~Copyable {
       try await server.handler(&request, &response)
       try await response.finish()
     } catch {
+      if case .misuse(let misuse) = error { server.statistics.note(misuse) }
       guard response.progress == .open else { return .abort }
       return try await answer(to: error)
     }
@@ -189,14 +191,19 @@ struct ServerConnection: ~Copyable {
 
   /// Answers for a handler that has thrown.
   private nonisolated(nonsending) mutating func answer(to error: HTTPError) async throws(HTTPError) -> Ending? {
+    let status: HTTPStatus
     switch error {
-    case .status(let status):
-      response.reset()
-      response.status = status
-      try await response.send()
-      return try await endRequest()
+    case .status(let wanted) where wanted.isFinal: status = wanted
+    case .status:
+      server.statistics.note(.badStatus)
+      status = .internalServerError
+    case .misuse: status = .internalServerError
     case .fault, .timedOut, .disconnected: throw error
     }
+    response.reset()
+    response.status = status
+    try await response.send()
+    return try await endRequest()
   }
 
   private nonisolated(nonsending) mutating func endRequest() async throws(HTTPError) -> Ending? {
@@ -224,7 +231,8 @@ struct ServerConnection: ~Copyable {
     case .fault(let fault):
       server.statistics.faults.increment()
       return await refuse(fault.status, fault.reason)
-    case .status(let status): return await refuse(status, status.reason)
+    // What a handler throws was answered before.
+    case .status, .misuse: return .abort
     }
   }
 

@@ -73,6 +73,34 @@ func networkHTTPCases() -> [Case] {
       try lab.quit()
     },
     networkCase(
+      "network-http-encodings",
+      "curl reaches routes however it writes their paths, and is told what is wrong with a request",
+      for: [.guest, .hosted]
+    ) { lab throws(Verdict) in
+      try lab.startService("http")
+      let base = "http://\(NetworkLab.machineIPv4):8080"
+      for (path, id) in [
+        ("/users/7", "7"), ("/%75sers/7", "7"), ("/us%65rs/a%2Fb", "a/b"), ("/users/%2e%2e", ".."),
+        ("/users/caf%C3%A9", "café"),
+      ] {
+        try lab.tool("curl", ["-sS", "--path-as-is", "-A", "", base + path])
+          .expect(status: 0).expect(stdout: "{\"id\":\"\(id)\",\"agent\":\"\"}")
+      }
+      let answers: [(arguments: [String], code: String)] = [
+        (["\(base)/users/x/../7"], "404"), (["\(base)/users/x/%2e%2e/7"], "404"), (["\(base)/users%2F7"], "404"),
+        (["\(base)/users/%ff"], "400"), (["\(base)/users/%zz"], "400"), (["\(base)/users/7%"], "400"),
+        (["-H", "Content-Length: 12345678901234567890123", "-d", "1", "\(base)/echo"], "413"),
+        (["-H", "Content-Length: 1234567890123456789012x", "-d", "1", "\(base)/echo"], "400"),
+        (["-H", "Content-Length: 00000000000000000000001", "-d", "1", "\(base)/echo"], "200"),
+      ]
+      for (arguments, code) in answers {
+        try lab.tool("curl", ["-sS", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}"] + arguments)
+          .expect(status: 0).expect(stdout: code)
+      }
+      guard try lab.metrics()["http_misuses_total"] == 0 else { throw .failed("/metrics counts a handler's mistake") }
+      try lab.quit()
+    },
+    networkCase(
       "network-http-idle", "2,000 clients that have been answered, and stay, leave room for more in 24 MiB",
       for: [.guest]
     ) { lab throws(Verdict) in
