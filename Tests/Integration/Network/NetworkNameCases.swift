@@ -118,7 +118,7 @@ extension NetworkLab {
   }
 
   /// Starts dnsmasq on this side of the link, and waits until it serves.
-  fileprivate func startDNSMasq(_ options: [String]) throws(Verdict) -> ChildProcess {
+  func startDNSMasq(_ options: [String]) throws(Verdict) -> ChildProcess {
     var server = try start(
       "dnsmasq",
       [
