@@ -32,6 +32,28 @@ func networkRouteCases() -> [Case] {
       try lab.finishMachine().expect(status: 0).expect(stderr: "")
         .expectOutput(containing: "connect: connecting to 10.40.0.1:7: unreachable\n")
         .expectOutput(containing: "connect: connecting to 172.20.0.1:7: unreachable\n")
-    }
+    },
+    networkCase(
+      "network-gateway-outside", "a gateway outside of the machine's network, as container networks give it",
+      for: [.guest, .hosted]
+    ) { lab throws(Verdict) in
+      try lab.connect(.direct)
+      // As Calico does it: the machine's address alone is on the link, and the gateway's is nobody's network.
+      try lab.ip("addr add 169.254.1.1/32 dev \(NetworkLab.interface)")
+      try lab.ip("addr add fd42::1/128 dev \(NetworkLab.interface)")
+      try lab.ip("route add 10.6.0.2/32 dev \(NetworkLab.interface)")
+      try lab.ip("route add fd06::2/128 dev \(NetworkLab.interface)")
+      try lab.ip("addr add 10.99.0.1/32 dev lo")
+      try lab.ip("addr add fd99::1/128 dev lo")
+      for gateway6 in ["fd42::1", "fe80::42"] {
+        if gateway6 == "fe80::42" { try lab.ip("addr add fe80::42/64 dev \(NetworkLab.interface)") }
+        try lab.startMachine(
+          "echo 7", configuration: "ip=10.6.0.2/32 gw=169.254.1.1 ip6=fd06::2/128 gw6=\(gateway6)")
+        try lab.tool("ping", ["-n", "-c", "1", "-W", "20", "-I", "10.99.0.1", "10.6.0.2"]).expect(status: 0)
+        try lab.tool("ping", ["-n", "-c", "1", "-W", "20", "-I", "fd99::1", "fd06::2"]).expect(status: 0)
+        for address in ["10.6.0.2", "fd06::2"] { try expectEcho(at: address) }
+        try lab.endMachine(at: "10.6.0.2")
+      }
+    },
   ]
 }
