@@ -314,6 +314,224 @@ import Testing
     #expect(Self.queries(host).count == 1)
   }
 
+  // MARK: Late answers
+
+  private static let goodRecord = record(questionName, type: 1, addressBytes)
+
+  /// As docs/network.md has it: each server in turn, three times, two seconds after the one before.
+  @Test(arguments: [1, 2, 4]) func theNextServerIsAskedAfterTwoSeconds(serverCount: Int) {
+    let host = Self.host(servers: (0..<serverCount).map { IPv4Address(10, 0, 0, UInt8(2 + $0)) })
+    let began = host.now
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    var times: [Int] = []
+    repeat {
+      times += Self.queries(host).map { _ in host.now.milliseconds(since: began) }
+    } while lookup.result == nil && host.advanceToDeadline()
+    #expect(times == (0..<3 * serverCount).map { $0 * 2000 })
+    #expect(lookup.result == .failure(.timedOut))
+    #expect(host.now.milliseconds(since: began) == 6000 * serverCount)
+  }
+
+  /// A server that needs 2.6 seconds for everything.
+  @Test func aSlowServerIsHeard() throws {
+    let host = Self.host()
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    let first = try #require(Self.queries(host).first)
+    host.advance(milliseconds: 2000)
+    let second = try #require(Self.queries(host).first)
+    host.advance(milliseconds: 600)
+    Self.answer(host, first, [Self.goodRecord])
+    #expect(lookup.result == .success([Self.address]))
+    // Nobody listens any more.
+    Self.answer(host, second, [Self.goodRecord])
+    #expect(host.stack.statistics.refusedDatagrams == 1)
+  }
+
+  /// At the end of the last try the first may still be answered; what answers it is judged as ever.
+  @Test func anAnswerCountsUntilTheEnd() throws {
+    let host = Self.host()
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    let first = try #require(Self.queries(host).first)
+    host.advance(milliseconds: 2000)
+    _ = Self.queries(host)
+    host.advance(milliseconds: 2000)
+    _ = Self.queries(host)
+    host.advance(milliseconds: 1999)
+    var forged = first
+    forged.id[0] ^= 1
+    Self.answer(host, forged, [Self.record(Self.questionName, type: 1, [6, 6, 6, 6])])
+    Self.answer(host, first, [Self.record(Self.questionName, type: 1, [6, 6, 6, 6])], from: Self.second)
+    #expect(lookup.result == nil)
+    Self.answer(host, first, [Self.goodRecord])
+    #expect(lookup.result == .success([Self.address]))
+  }
+
+  /// A late failure is no reason not to wait for the one that was asked since.
+  @Test func aLateFailureChangesNothing() throws {
+    let host = Self.host(servers: [Self.server, Self.second])
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    let first = try #require(Self.queries(host).first)
+    host.advance(milliseconds: 2000)
+    let second = try #require(Self.queries(host).first)
+    host.advance(milliseconds: 500)
+    Self.answer(host, first, flags: 0x8182, [])
+    Self.refuse(host, first)
+    #expect(Self.queries(host).isEmpty && lookup.result == nil)
+    Self.answer(host, second, [Self.goodRecord])
+    #expect(lookup.result == .success([Self.address]))
+  }
+
+  /// An ICMP error about a query: nobody listens there.
+  private static func refuse(_ host: Host, _ query: Query) {
+    guard case .v4(let server) = query.server else { return }
+    let sent = Packets.ipv4(
+      from: Host.own, to: server, number: 17,
+      Packets.udp(
+        from: SocketAddress(.v4(Host.own), port: query.port), to: SocketAddress(.v4(server), port: 53), [0, 0, 0, 0]))
+    host.receive(
+      Packets.ipv4(
+        from: server, to: Host.own, number: 1,
+        Packets.icmp(type: 3, code: 3, sent, from: .v4(server), to: .v4(Host.own))))
+  }
+
+  @Test func aServerThatIsNotThereIsPassedOverAtOnce() throws {
+    let host = Self.host(servers: [Self.server, Self.second])
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    Self.refuse(host, try #require(Self.queries(host).first))
+    let second = try #require(Self.queries(host).first)
+    #expect(second.server == .v4(Self.second))
+    host.advance(milliseconds: 2000)
+    Self.refuse(host, try #require(Self.queries(host).first))
+    #expect(Self.queries(host).map(\.server) == [.v4(Self.second)])
+    host.advance(milliseconds: 600)
+    Self.answer(host, second, [Self.goodRecord])
+    #expect(lookup.result == .success([Self.address]))
+  }
+
+  /// Over TCP one server is asked, and the others are heard still.
+  @Test func anAnswerCountsWhileAnotherServerIsAskedOverTCP() throws {
+    let host = Self.host(servers: [Self.server, Self.second])
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    let first = try #require(Self.queries(host).first)
+    host.advance(milliseconds: 2000)
+    Self.answer(host, try #require(Self.queries(host).first), flags: 0x8380, [])
+    #expect(host.frames().contains { $0.ipNumber == 6 && $0.ipDestination == .v4(Self.second) })
+    host.advance(milliseconds: 600)
+    _ = host.frames()
+    Self.answer(host, first, [Self.goodRecord])
+    #expect(lookup.result == .success([Self.address]))
+  }
+
+  @Test func onlyTheLatestPortsStayOpen() throws {
+    let host = Self.host(servers: (0..<4).map { IPv4Address(10, 0, 0, UInt8(2 + $0)) })
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    var queries = Self.queries(host)
+    for _ in 0..<4 {
+      host.advance(milliseconds: 2000)
+      queries += Self.queries(host)
+    }
+    #expect(queries.count == 5)
+    Self.answer(host, queries[0], [Self.goodRecord])
+    #expect(host.stack.statistics.refusedDatagrams == 1 && lookup.result == nil)
+    Self.answer(host, queries[1], [Self.goodRecord])
+    #expect(lookup.result == .success([Self.address]))
+  }
+
+  /// Ports of questions that never got out, because too much waits to be sent, are closed.
+  @Test func questionsThatCannotBeSentLeaveNoPorts() throws {
+    let host = Self.host()
+    let port = try host.stack.udp.bind()
+    for byteCount in [60_000, 1000, 1] {
+      let payload = [UInt8](repeating: 0, count: byteCount)
+      while (try? port.send(payload.span.bytes, to: SocketAddress(.v4(Host.peer), port: 9))) != nil {}
+    }
+    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
+    host.advance(milliseconds: 0)
+    #expect(lookup.result == .failure(.timedOut))
+    var ports: [UDPPort] = []
+    while let port = try? host.stack.udp.bind() { ports.append(port) }
+    #expect(ports.count == UDPLimits.portCount - 1)
+  }
+
+  // MARK: Letters
+
+  /// A server that answers in lower case whatever the case of the question is: over UDP that is a forger's mark, over TCP it
+  /// is not.
+  @Test func aServerThatLosesTheCaseIsUnderstood() throws {
+    let wire = Wire(
+      a: NetworkConfiguration(
+        ipv4: .fixed(IPv4Address(10, 0, 0, 1), prefixLength: 24, gateway: nil), ipv6: .none,
+        nameServers: [.v4(Self.server)]),
+      b: NetworkConfiguration(ipv4: .fixed(Self.server, prefixLength: 24, gateway: nil), ipv6: .none))
+    let udp = try wire.b.udp.bind(port: 53)
+    let listener = try wire.b.tcp.listen(on: nil, port: 53, backlog: 4)
+    let lookup = wire.a.resolver.lookup("A.Long.Example.Org", at: wire.now)
+    var connection: TCPSocket?
+    var question: [UInt8] = []
+    var isAnswered = false
+    func answer(_ query: [UInt8]) -> [UInt8] {
+      let name = Self.name("a.long.example.org")
+      return query[..<2] + [0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0] + name + [0, 1, 0, 1]
+        + Self.record(name, type: 1, Self.addressBytes)
+    }
+    wire.run(milliseconds: 20_000) {
+      if let datagram = udp.receive() { try? udp.send(answer(datagram.payload).span.bytes, to: datagram.source) }
+      connection = connection ?? listener.accept()
+      var buffer = [UInt8](repeating: 0, count: 512)
+      var span = buffer.mutableSpan
+      var bytes = span.mutableBytes
+      let count = connection?.read(into: &bytes, at: wire.now) ?? 0
+      question += bytes.bytes.extracting(0..<count).copy()
+      if question.count > 2, !isAnswered {
+        isAnswered = true
+        let reply = answer(Array(question[2...]))
+        _ = connection?.write((Packets.bytes(UInt64(reply.count), 2) + reply).span.bytes, at: wire.now)
+      }
+      return lookup.result != nil
+    }
+    #expect(lookup.result == .success([Self.address]))
+  }
+
+  /// Nothing but letters has two cases: not digits, lengths, types.
+  @Test func onlyLettersHaveCase() throws {
+    let name = try #require(DNSName("ab.x1.org"))
+    let question: [UInt8] = [2, 97, 66, 2, 120, 49, 3, 79, 82, 71, 0, 0, 1, 0, 1]
+    func answer(_ question: [UInt8], _ sent: [UInt8], isOverTCP: Bool) -> DNSMessage.Answer {
+      let record = Self.record(Self.questionName, type: 1, Self.addressBytes)
+      let message = [0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0] + question + record
+      let query = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + sent
+      return DNSMessage.answer(message.span.bytes, to: query.span.bytes, name, .a, isOverTCP: isOverTCP)
+    }
+    let good = DNSMessage.Answer.addresses([Self.address], seconds: 60)
+    #expect(answer(question, question, isOverTCP: false) == good)
+    #expect(answer(question, question, isOverTCP: true) == good)
+    for index in question.indices {
+      var other = question
+      other[index] ^= 0x20
+      let isLetter = [1, 2, 4, 7, 8, 9].contains(index)
+      #expect(answer(other, question, isOverTCP: false) == (isLetter ? .truncated : .foreign), "\(index)")
+      #expect(answer(other, question, isOverTCP: true) == (isLetter ? good : .foreign), "\(index)")
+    }
+  }
+
+  /// Names of records, targets of aliases, what is remembered, and what is looked for, all in different cases.
+  @Test func namesAreTheSameInAnyCase() throws {
+    let host = Self.host()
+    let lookup = host.stack.resolver.lookup("WWW.Example.ORG", at: host.now)
+    Self.answer(
+      host, try #require(Self.queries(host).first),
+      [
+        Self.record(Self.name("wWw.eXAMPLE.oRg"), type: 5, Self.name("Alias.EXAMPLE.org")),
+        Self.record(Self.name("aLIAS.example.ORG"), type: 5, Self.name("Other.Net")),
+        Self.record(Self.name("OTHER.NET"), type: 1, Self.addressBytes),
+      ])
+    #expect(lookup.result == .success([Self.address]))
+    let again = host.stack.resolver.lookup("www.EXAMPLE.org", at: host.now)
+    #expect(Self.queries(host).isEmpty && again.result == .success([Self.address]))
+  }
+
+  // MARK: Over TCP
+
   /// A real server over TCP on the other end of a wire, as the answer does not fit.
   @Test func aTruncatedAnswerIsAskedForOverTCP() throws {
     let wire = Wire(
@@ -399,7 +617,7 @@ import Testing
     let name = try #require(DNSName("a.org"))
     for count in 0...whole.count {
       let cut = Array(whole[..<count])
-      let answer = DNSMessage.answer(cut.span.bytes, to: sent.span.bytes, name, .a)
+      let answer = DNSMessage.answer(cut.span.bytes, to: sent.span.bytes, name, .a, isOverTCP: false)
       let expected: DNSMessage.Answer =
         count < sent.count ? .foreign : count < whole.count ? .failure(0) : .addresses([Self.address], seconds: 60)
       #expect(answer == expected, "\(count) bytes")
