@@ -324,6 +324,42 @@ import Testing
     #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == nil)
   }
 
+  // MARK: The domain
+
+  /// The names that a lookup of one label asks servers for, which all say that there is none.
+  private static func names(of host: String, domain: String) throws -> [String] {
+    let (machine, _) = try bound(
+      [1, 4, 255, 255, 255, 0, 6, 4, 10, 0, 0, 253, 15, UInt8(domain.utf8.count)] + Array(domain.utf8) + leaseOption)
+    let lookup = machine.stack.resolver.lookup(host, at: machine.now)
+    var names: [String] = []
+    while lookup.result == nil, let frame = machine.frame() {
+      guard !frame.isARP else {
+        machine.answerARP(frame)
+        continue
+      }
+      var message = Array(frame.payload[8...])
+      names.append(String(decoding: message[12..<(message.count - 4)], as: UTF8.self).lowercased())
+      message[2] = 0x81
+      message[3] = 0x83
+      machine.receive(
+        Packets.ipv4(
+          from: IPv4Address(10, 0, 0, 253), to: offered, number: 17,
+          Packets.udp(
+            from: SocketAddress(.v4(IPv4Address(10, 0, 0, 253)), port: 53),
+            to: SocketAddress(.v4(offered), port: UInt16(frame.number(frame.payloadOffset, 2))), message)))
+    }
+    #expect(lookup.result == .failure(.nameNotFound))
+    return names
+  }
+
+  /// In any case, and never behind or with a name that no server is asked about.
+  @Test func theDomainIsPutBehindNames() throws {
+    #expect(try Self.names(of: "Web", domain: "LAN.Example") == ["\u{3}web\u{3}lan\u{7}example\0", "\u{3}web\0"])
+    #expect(try Self.names(of: "invalid", domain: "lan") == [])
+    #expect(try Self.names(of: "web", domain: "localhost") == ["\u{3}web\0"])
+    #expect(try Self.names(of: "web", domain: "x.invalid.") == ["\u{3}web\0"])
+  }
+
   // MARK: Classless static routes (RFC 3442)
 
   @Test func classlessRoutesComeBeforeTheRouter() throws {

@@ -82,6 +82,8 @@ struct DNSQuestion {
   /// Asks the next server.
   private mutating func ask(_ resolver: Resolver, _ stack: NetworkStack, at now: NetworkInstant) {
     closeConnection(at: now)
+    // A domain that DHCP tells, or an alias, may lead to one.
+    guard current.special == nil else { return finish(.failure(.nameNotFound), at: now) }
     let servers = stack.nameServers
     guard !servers.isEmpty else { return finish(.failure(.noServers), at: now) }
     while tries < servers.count * ResolverLimits.roundCount {
