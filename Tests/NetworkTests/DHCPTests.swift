@@ -3,11 +3,11 @@ import Testing
 @testable import Network
 
 @Suite struct DHCPTests {
-  private static let server = IPv4Address(10, 0, 0, 254)
-  private static let offered = IPv4Address(10, 0, 0, 77)
+  static let server = IPv4Address(10, 0, 0, 254)
+  static let offered = IPv4Address(10, 0, 0, 77)
 
   /// A server's answer to a message of the client, made byte by byte.
-  private static func reply(
+  static func reply(
     to message: [UInt8], kind: UInt8, address: IPv4Address = offered, options: [UInt8]? = nil,
     from server: IPv4Address = server, to destination: IPv4Address = .broadcast
   ) -> [UInt8] {
@@ -27,13 +27,13 @@ import Testing
         from: SocketAddress(.v4(server), port: 67), to: SocketAddress(.v4(destination), port: 68), reply))
   }
 
-  private static func options(lease: UInt32 = 3600, more: [UInt8] = []) -> [UInt8] {
+  static func options(lease: UInt32 = 3600, more: [UInt8] = []) -> [UInt8] {
     [1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 254, 6, 8, 10, 0, 0, 253, 10, 0, 0, 252, 15, 4]
       + Array("lan.".utf8) + [51, 4] + Packets.bytes(UInt64(lease), 4) + [26, 2, 5, 0x14] + more
   }
 
   /// The DHCP message in a frame; nil: something else.
-  private static func message(_ frame: Frame?) -> (kind: UInt8, bytes: [UInt8])? {
+  static func message(_ frame: Frame?) -> (kind: UInt8, bytes: [UInt8])? {
     guard let frame, frame.isIPv4, frame.ipNumber == 17, frame.number(frame.payloadOffset, 4) == 0x0044_0043 else {
       return nil
     }
@@ -42,12 +42,12 @@ import Testing
     return (bytes[242], bytes)
   }
 
-  private static func host() -> Host {
+  static func host() -> Host {
     Host(NetworkConfiguration(ipv6: .none, hostname: "web"))
   }
 
   /// As far as the address is in use.
-  private static func bound(_ options: [UInt8]? = nil) throws -> (Host, [UInt8]) {
+  static func bound(_ options: [UInt8]? = nil) throws -> (Host, [UInt8]) {
     let host = host()
     let discover = try #require(message(host.frame()))
     #expect(discover.kind == 1)
@@ -202,132 +202,10 @@ import Testing
     #expect(!host.stack.isConfigured)
   }
 
-  // MARK: Renewals that say little
-
-  /// Goes on to the next question about the lease, and answers that.
-  private static func renew(_ host: Host, options: [UInt8], from server: IPv4Address = server) throws {
-    var request: [UInt8]?
-    while request == nil, host.advanceToDeadline() {
-      while let frame = host.frame() {
-        if frame.isARP { host.answerARP(frame) } else { request = request ?? message(frame)?.bytes }
-      }
-    }
-    host.receive(reply(to: try #require(request), kind: 5, options: options, from: server, to: offered))
-  }
-
-  private static let leaseOption: [UInt8] = [51, 4, 0, 0, 0, 60]
-
-  @Test func aBareRenewalKeepsWhatIsKnown() throws {
-    let (host, _) = try Self.bound(Self.options(lease: 60))
-    for _ in 0..<3 {
-      try Self.renew(host, options: Self.leaseOption)
-      #expect(host.stack.addresses == [.v4(Self.offered)])
-      #expect(host.stack.nameServers == [.v4(IPv4Address(10, 0, 0, 253)), .v4(IPv4Address(10, 0, 0, 252))])
-      #expect(host.stack.lease?.domain == DNSName("lan"))
-      #expect(host.stack.mtu(of: .v4(Self.server)) == 1300)
-      #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == Self.server)
-    }
-  }
-
-  @Test func aBareRenewalKeepsTheMask() throws {
-    let (host, _) = try Self.bound([1, 4, 255, 255, 255, 128, 3, 4, 10, 0, 0, 100] + Self.leaseOption)
-    #expect(try host.firstHop(to: IPv4Address(10, 0, 0, 200)) == IPv4Address(10, 0, 0, 100))
-    try Self.renew(host, options: Self.leaseOption)
-    #expect(try host.firstHop(to: IPv4Address(10, 0, 0, 200)) == IPv4Address(10, 0, 0, 100))
-  }
-
-  @Test func aBareRebindingKeepsWhatIsKnown() throws {
-    let times: [UInt8] = [58, 4, 0, 0, 0, 1, 59, 4, 0, 0, 0, 2]
-    let (host, _) = try Self.bound(Self.options(lease: 60, more: times))
-    // Nobody answers the questions to the server itself.
-    var request: [UInt8]?
-    while request == nil, host.advanceToDeadline() {
-      while let frame = host.frame() {
-        if frame.isARP { host.answerARP(frame) }
-        if let message = Self.message(frame), frame.ipDestination == .v4(.broadcast) { request = message.bytes }
-      }
-    }
-    let other = IPv4Address(10, 0, 0, 66)
-    host.receive(
-      Self.reply(to: try #require(request), kind: 5, options: Self.leaseOption, from: other, to: Self.offered))
-    #expect(host.stack.lease?.server == other)
-    #expect(host.stack.nameServers == [.v4(IPv4Address(10, 0, 0, 253)), .v4(IPv4Address(10, 0, 0, 252))])
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == Self.server)
-  }
-
-  /// Without a lease's time it is the one before, with all three of its moments; with the same time again the other two are
-  /// those before as well.
-  @Test(arguments: [[], [51, 4, 0, 0, 0, 60]] as [[UInt8]]) func aBareRenewalKeepsTheTimes(options: [UInt8]) throws {
-    let times: [UInt8] = [58, 4, 0, 0, 0, 10, 59, 4, 0, 0, 0, 40]
-    let (host, _) = try Self.bound(Self.options(lease: 60, more: times))
-    for _ in 0..<3 {
-      let before = host.now
-      try Self.renew(host, options: options)
-      // From the request on, which was up to the time of ARP's probe before.
-      #expect((9_800...10_000).contains(host.now.milliseconds(since: before)))
-    }
-    let times2 = try #require(host.stack.lease?.seconds)
-    #expect(times2 == (10, 40, 60))
-  }
-
-  /// RFC 2131, 4.4.5: T1 and T2 are parts of the lease's time, and another time has others.
-  @Test func anotherLeaseTimeHasItsOwnMoments() throws {
-    let (host, _) = try Self.bound(Self.options(lease: 60, more: [58, 4, 0, 0, 0, 10, 59, 4, 0, 0, 0, 40]))
-    try Self.renew(host, options: [51, 4, 0, 0, 0, 200])
-    let before = host.now
-    try Self.renew(host, options: [])
-    #expect(host.now.milliseconds(since: before) == 100_000)
-  }
-
-  /// What a renewal does say counts, option by option; the program is told.
-  @Test func aRenewalChangesWhatItSays() throws {
-    let (host, _) = try Self.bound(Self.options(lease: 60))
-    final class Observer: NetworkObserver {
-      var count = 0
-      func networkDidChange() { count += 1 }
-    }
-    let observer = Observer()
-    host.stack.observer = observer
-    try Self.renew(host, options: Self.leaseOption)
-    #expect(observer.count == 0)
-    try Self.renew(host, options: Self.leaseOption + [6, 4, 10, 0, 0, 9])
-    #expect(observer.count == 1)
-    #expect(host.stack.nameServers == [.v4(IPv4Address(10, 0, 0, 9))])
-    try Self.renew(host, options: Self.leaseOption + [3, 4, 10, 0, 0, 8])
-    #expect(observer.count == 2)
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == IPv4Address(10, 0, 0, 8))
-    #expect(host.stack.nameServers == [.v4(IPv4Address(10, 0, 0, 9))])
-    host.stack.observer = nil
-  }
-
-  /// A renewal of other routes leaves the address and the neighbours alone: nothing is announced, nobody is asked again.
-  @Test func otherRoutesLeaveTheNeighbours() throws {
-    let (host, _) = try Self.bound(Self.options(lease: 60))
-    #expect(try host.firstHop(to: IPv4Address(10, 0, 0, 9)) == IPv4Address(10, 0, 0, 9))
-    try Self.renew(host, options: Self.leaseOption + [3, 4, 10, 0, 0, 8])
-    #expect(host.frames().isEmpty)
-    let port = try host.stack.udp.bind()
-    try port.send(([1] as [UInt8]).span.bytes, to: SocketAddress(.v4(IPv4Address(10, 0, 0, 9)), port: 9))
-    #expect(host.frames().map(\.isARP) == [false])
-  }
-
-  /// RFC 2131, 4.4.1: a new lease is what its acknowledgement says; of the offer and of earlier leases nothing is taken.
-  @Test func anOfferIsNoRenewal() throws {
-    let host = Self.host()
-    let discover = try #require(Self.message(host.frame())).bytes
-    host.receive(Self.reply(to: discover, kind: 2))
-    let request = try #require(Self.message(host.frame())).bytes
-    host.receive(Self.reply(to: request, kind: 5, options: Self.leaseOption))
-    host.advance(milliseconds: DHCPLimits.probeMilliseconds)
-    #expect(host.stack.addresses == [.v4(Self.offered)])
-    #expect(host.stack.nameServers.isEmpty)
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == nil)
-  }
-
   // MARK: The domain
 
   /// The names that a lookup of one label asks servers for, which all say that there is none.
-  private static func names(of host: String, domain: String) throws -> [String] {
+  static func names(of host: String, domain: String) throws -> [String] {
     let (machine, _) = try bound(
       [1, 4, 255, 255, 255, 0, 6, 4, 10, 0, 0, 253, 15, UInt8(domain.utf8.count)] + Array(domain.utf8) + leaseOption)
     let lookup = machine.stack.resolver.lookup(host, at: machine.now)
@@ -358,117 +236,6 @@ import Testing
     #expect(try Self.names(of: "invalid", domain: "lan") == [])
     #expect(try Self.names(of: "web", domain: "localhost") == ["\u{3}web\0"])
     #expect(try Self.names(of: "web", domain: "x.invalid.") == ["\u{3}web\0"])
-  }
-
-  // MARK: Classless static routes (RFC 3442)
-
-  @Test func classlessRoutesComeBeforeTheRouter() throws {
-    let routes: [UInt8] = [
-      // 0.0.0.0/0 by 10.0.0.1, 10.8.0.0/13 by .2, 10.9.0.0/16 by .3, 10.9.8.0/22 (with bits behind it) by .4,
-      // 192.0.2.7/32 by .5, 172.16.0.0/12 on the link.
-      0, 10, 0, 0, 1, 13, 10, 8, 10, 0, 0, 2, 16, 10, 9, 10, 0, 0, 3, 22, 10, 9, 11, 10, 0, 0, 4,
-      32, 192, 0, 2, 7, 10, 0, 0, 5, 12, 172, 16, 0, 0, 0, 0,
-    ]
-    let (host, request) = try Self.bound(Self.options(more: [121, UInt8(routes.count)] + routes))
-    for (destination, hop) in [
-      ("192.0.2.1", "10.0.0.1"), ("10.8.0.1", "10.0.0.2"), ("10.9.0.1", "10.0.0.3"), ("10.9.8.1", "10.0.0.4"),
-      ("10.9.11.255", "10.0.0.4"), ("10.9.12.1", "10.0.0.3"), ("192.0.2.7", "10.0.0.5"), ("192.0.2.8", "10.0.0.1"),
-      ("172.31.0.1", "172.31.0.1"), ("172.32.0.1", "10.0.0.1"), ("10.0.0.9", "10.0.0.9"),
-    ] {
-      let address = try #require(IPv4Address(destination))
-      #expect(try host.firstHop(to: address) == IPv4Address(hop), "\(destination)")
-    }
-    // RFC 3442: asked for before the router.
-    let options = Array(request[240...])
-    let list = try #require(options.indices.first { options[$0] == 55 && options[$0...].contains(121) })
-    let asked = options[(list + 2)...].prefix(Int(options[list + 1]))
-    let first = try #require(asked.firstIndex(of: 121)), second = try #require(asked.firstIndex(of: 3))
-    #expect(first < second)
-  }
-
-  /// With 121 there is no way by option 3, even where 121 has none.
-  @Test func classlessRoutesAreInsteadOfTheRouter() throws {
-    let (host, _) = try Self.bound(Self.options(more: [121, 7, 16, 10, 9, 10, 0, 0, 3]))
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 0, 1)) == IPv4Address(10, 0, 0, 3))
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == nil)
-  }
-
-  /// As Google Cloud gives them: an address alone in its network, and a router that a route says is on the link.
-  @Test func anAddressAloneWithARouterOnTheLink() throws {
-    let (host, _) = try Self.bound(
-      [1, 4, 255, 255, 255, 255, 121, 14, 32, 10, 0, 0, 1, 0, 0, 0, 0, 0, 10, 0, 0, 1] + Self.leaseOption)
-    #expect(try host.firstHop(to: IPv4Address(10, 0, 0, 1)) == IPv4Address(10, 0, 0, 1))
-    #expect(try host.firstHop(to: IPv4Address(10, 0, 0, 2)) == IPv4Address(10, 0, 0, 1))
-  }
-
-  @Test(
-    arguments: [
-      [], [33, 10, 0, 0, 0, 10, 0, 0, 1], [0], [0, 10, 0, 0], [24, 10, 9], [0, 10, 0, 0, 1, 8],
-      [0, 10, 0, 0, 1, 255, 10, 0, 0, 0, 10, 0, 0, 1], [0, 10, 0, 0, 1, 16, 10, 9, 10, 0, 0],
-    ] as [[UInt8]]) func malformedClasslessRoutesAreNotThere(routes: [UInt8]) throws
-  {
-    let (host, _) = try Self.bound(Self.options(more: [121, UInt8(routes.count)] + routes))
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == Self.server)
-  }
-
-  /// Own, multicast and broadcast addresses are no routers.
-  @Test func routesByImpossibleRouters() throws {
-    var routes: [UInt8] = []
-    for router in [[10, 0, 0, 77], [224, 0, 0, 1], [255, 255, 255, 255], [10, 0, 0, 255], [127, 0, 0, 1]] as [[UInt8]] {
-      routes += [16, 10, 9] + router
-    }
-    routes += [0, 10, 0, 0, 1]
-    let (host, _) = try Self.bound(Self.options(more: [121, UInt8(routes.count)] + routes))
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 0, 1)) == IPv4Address(10, 0, 0, 1))
-  }
-
-  /// RFC 3396: in two parts, of which one is in the field of the file's name; the default route, which comes last, is not lost
-  /// where there are more routes than are kept.
-  @Test func aLongOptionInParts() throws {
-    var routes: [UInt8] = []
-    for index in 0..<100 as Range<UInt8> { routes += [24, 10, 9, index, 10, 0, 0, index + 1] }
-    routes += [0, 10, 0, 0, 1]
-    var options: [UInt8] = []
-    for start in stride(from: 0, to: routes.count, by: 253) {
-      let part = routes[start..<min(start + 253, routes.count)]
-      options += [121, UInt8(part.count)] + part
-    }
-    let (host, _) = try Self.bound(Self.options(more: options))
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 5, 1)) == IPv4Address(10, 0, 0, 6))
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 63, 1)) == IPv4Address(10, 0, 0, 64))
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 64, 1)) == IPv4Address(10, 0, 0, 1))
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == IPv4Address(10, 0, 0, 1))
-  }
-
-  @Test func aBareRenewalKeepsClasslessRoutes() throws {
-    let (host, _) = try Self.bound(
-      Self.options(lease: 60, more: [121, 12, 16, 10, 9, 10, 0, 0, 3, 0, 10, 0, 0, 4]))
-    try Self.renew(host, options: Self.leaseOption)
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 0, 1)) == IPv4Address(10, 0, 0, 3))
-    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == IPv4Address(10, 0, 0, 4))
-    // One that tells of a router only tells all of the routes.
-    try Self.renew(host, options: Self.leaseOption + [3, 4, 10, 0, 0, 8])
-    #expect(try host.firstHop(to: IPv4Address(10, 9, 0, 1)) == IPv4Address(10, 0, 0, 8))
-  }
-
-  /// Options of text and of lists in parts, in the order of RFC 3396, 5: the options, the file's field, the server's name's.
-  /// A number that is there twice is not twice as long: the first counts.
-  @Test func optionsInParts() throws {
-    var message = [UInt8](repeating: 0, count: 236)
-    message[0] = 2
-    message[1] = 1
-    message[2] = 6
-    message.replaceSubrange(28..<34, with: Packets.bytes(Host.ownLink.value, 6))
-    message.replaceSubrange(108..<116, with: [15, 3, 97, 109, 112, 1, 4, 255])
-    message.replaceSubrange(116..<120, with: [0, 0, 0, 255])
-    message.replaceSubrange(44..<52, with: [15, 2, 108, 101, 6, 1, 9, 255])
-    message += [0x63, 0x82, 0x53, 0x63, 53, 1, 2, 52, 1, 3, 15, 2, 101, 120, 6, 7, 10, 0, 0, 8, 10, 0, 0]
-    message += [1, 4, 255, 255, 255, 0, 255]
-    let parsed = DHCPMessage(reply: message.span.bytes, to: Host.ownLink)
-    let read = try #require(parsed)
-    #expect(String(decoding: read.domain, as: UTF8.self) == "example")
-    #expect(read.nameServers == [IPv4Address(10, 0, 0, 8), IPv4Address(10, 0, 0, 9)])
-    #expect(read.mask == IPv4Address(255, 255, 255, 0))
   }
 
   @Test func optionsInTheFieldsOfNames() throws {

@@ -3,10 +3,10 @@ import Testing
 @testable import Network
 
 @Suite struct DNSTests {
-  private static let server = IPv4Address(10, 0, 0, 2)
-  private static let second = IPv4Address(10, 0, 0, 3)
+  static let server = IPv4Address(10, 0, 0, 2)
+  static let second = IPv4Address(10, 0, 0, 3)
 
-  private struct Query {
+  struct Query {
     var id: [UInt8]
     var port: UInt16
     var server: IPAddress
@@ -15,7 +15,7 @@ import Testing
   }
 
   /// A host that knows where its servers are on the link.
-  private static func host(servers: [IPv4Address] = [server]) -> Host {
+  static func host(servers: [IPv4Address] = [server]) -> Host {
     let host = Host(
       NetworkConfiguration(
         ipv4: .fixed(Host.own, prefixLength: 24, gateway: nil), ipv6: .none, nameServers: servers.map { .v4($0) }))
@@ -24,7 +24,7 @@ import Testing
   }
 
   /// The queries that are sent now; questions of ARP are answered.
-  private static func queries(_ host: Host) -> [Query] {
+  static func queries(_ host: Host) -> [Query] {
     var queries: [Query] = []
     while let frame = host.frame() {
       if frame.isARP {
@@ -41,20 +41,20 @@ import Testing
     return queries
   }
 
-  private static func name(_ text: String) -> [UInt8] {
+  static func name(_ text: String) -> [UInt8] {
     text.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0]
   }
 
-  private static func record(_ name: [UInt8], type: UInt8, ttl: UInt32 = 60, _ value: [UInt8]) -> [UInt8] {
+  static func record(_ name: [UInt8], type: UInt8, ttl: UInt32 = 60, _ value: [UInt8]) -> [UInt8] {
     name + [0, type, 0, 1] + Packets.bytes(UInt64(ttl), 4) + Packets.bytes(UInt64(value.count), 2) + value
   }
 
-  private static func message(_ query: Query, flags: UInt16 = 0x8180, _ records: [[UInt8]]) -> [UInt8] {
+  static func message(_ query: Query, flags: UInt16 = 0x8180, _ records: [[UInt8]]) -> [UInt8] {
     query.id + Packets.bytes(UInt64(flags), 2) + [0, 1] + Packets.bytes(UInt64(records.count), 2) + [0, 0, 0, 0]
       + query.question + records.flatMap { $0 }
   }
 
-  private static func answer(
+  static func answer(
     _ host: Host, _ query: Query, flags: UInt16 = 0x8180, _ records: [[UInt8]], from source: IPv4Address? = nil,
     port: UInt16? = nil
   ) {
@@ -68,9 +68,9 @@ import Testing
   }
 
   /// A pointer to the question's name.
-  private static let questionName: [UInt8] = [0xc0, 12]
-  private static let address = IPAddress.v4(IPv4Address(192, 0, 2, 1))
-  private static let addressBytes: [UInt8] = [192, 0, 2, 1]
+  static let questionName: [UInt8] = [0xc0, 12]
+  static let address = IPAddress.v4(IPv4Address(192, 0, 2, 1))
+  static let addressBytes: [UInt8] = [192, 0, 2, 1]
 
   @Test func aNameHasAddresses() throws {
     let host = Self.host()
@@ -220,10 +220,10 @@ import Testing
 
   // MARK: While it is not known what becomes of IPv6
 
-  private static let longAddress = IPv6Address("2001:db8::99")!
+  static let longAddress = IPv6Address("2001:db8::99")!
 
   /// A host that has had its address of IPv4 from the beginning, and asks whether it may have one of IPv6.
-  private static func host(expecting ipv6: NetworkConfiguration.IPv6) -> Host {
+  static func host(expecting ipv6: NetworkConfiguration.IPv6) -> Host {
     let host = Host(
       NetworkConfiguration(
         ipv4: .fixed(Host.own, prefixLength: 24, gateway: nil), ipv6: ipv6, nameServers: [.v4(server)]))
@@ -232,13 +232,13 @@ import Testing
   }
 
   /// Answers both questions about a name, the one about IPv4 last.
-  private static func answerBoth(_ host: Host, long: [[UInt8]], short: [[UInt8]]) throws {
+  static func answerBoth(_ host: Host, long: [[UInt8]], short: [[UInt8]]) throws {
     let queries = queries(host)
     #expect(queries.map { $0.question.suffix(4) } == [[0, 28, 0, 1], [0, 1, 0, 1]])
     for (query, records) in zip(queries, [long, short]) { answer(host, query, records) }
   }
 
-  private static let longRecord = record(questionName, type: 28, Packets.address(.v6(longAddress)))
+  static let longRecord = record(questionName, type: 28, Packets.address(.v6(longAddress)))
 
   @Test func aNameOfIPv6AloneWaitsForAnAddress() throws {
     let host = Self.host(expecting: .fixed(IPv6Address("2001:db8::1")!, prefixLength: 64, gateway: nil))
@@ -312,274 +312,6 @@ import Testing
     lookups = [host.stack.resolver.lookup("more.org", at: host.now)]
     #expect(lookups[0].result == nil)
     #expect(Self.queries(host).count == 1)
-  }
-
-  // MARK: Late answers
-
-  private static let goodRecord = record(questionName, type: 1, addressBytes)
-
-  /// As docs/network.md has it: each server in turn, three times, two seconds after the one before.
-  @Test(arguments: [1, 2, 4]) func theNextServerIsAskedAfterTwoSeconds(serverCount: Int) {
-    let host = Self.host(servers: (0..<serverCount).map { IPv4Address(10, 0, 0, UInt8(2 + $0)) })
-    let began = host.now
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    var times: [Int] = []
-    repeat {
-      times += Self.queries(host).map { _ in host.now.milliseconds(since: began) }
-    } while lookup.result == nil && host.advanceToDeadline()
-    #expect(times == (0..<3 * serverCount).map { $0 * 2000 })
-    #expect(lookup.result == .failure(.timedOut))
-    #expect(host.now.milliseconds(since: began) == 6000 * serverCount)
-  }
-
-  /// A server that needs 2.6 seconds for everything.
-  @Test func aSlowServerIsHeard() throws {
-    let host = Self.host()
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    let first = try #require(Self.queries(host).first)
-    host.advance(milliseconds: 2000)
-    let second = try #require(Self.queries(host).first)
-    host.advance(milliseconds: 600)
-    Self.answer(host, first, [Self.goodRecord])
-    #expect(lookup.result == .success([Self.address]))
-    // Nobody listens any more.
-    Self.answer(host, second, [Self.goodRecord])
-    #expect(host.stack.statistics.refusedDatagrams == 1)
-  }
-
-  /// At the end of the last try the first may still be answered; what answers it is judged as ever.
-  @Test func anAnswerCountsUntilTheEnd() throws {
-    let host = Self.host()
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    let first = try #require(Self.queries(host).first)
-    host.advance(milliseconds: 2000)
-    _ = Self.queries(host)
-    host.advance(milliseconds: 2000)
-    _ = Self.queries(host)
-    host.advance(milliseconds: 1999)
-    var forged = first
-    forged.id[0] ^= 1
-    Self.answer(host, forged, [Self.record(Self.questionName, type: 1, [6, 6, 6, 6])])
-    Self.answer(host, first, [Self.record(Self.questionName, type: 1, [6, 6, 6, 6])], from: Self.second)
-    #expect(lookup.result == nil)
-    Self.answer(host, first, [Self.goodRecord])
-    #expect(lookup.result == .success([Self.address]))
-  }
-
-  /// A late failure is no reason not to wait for the one that was asked since.
-  @Test func aLateFailureChangesNothing() throws {
-    let host = Self.host(servers: [Self.server, Self.second])
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    let first = try #require(Self.queries(host).first)
-    host.advance(milliseconds: 2000)
-    let second = try #require(Self.queries(host).first)
-    host.advance(milliseconds: 500)
-    Self.answer(host, first, flags: 0x8182, [])
-    Self.refuse(host, first)
-    #expect(Self.queries(host).isEmpty && lookup.result == nil)
-    Self.answer(host, second, [Self.goodRecord])
-    #expect(lookup.result == .success([Self.address]))
-  }
-
-  /// An ICMP error about a query: nobody listens there.
-  private static func refuse(_ host: Host, _ query: Query) {
-    guard case .v4(let server) = query.server else { return }
-    let sent = Packets.ipv4(
-      from: Host.own, to: server, number: 17,
-      Packets.udp(
-        from: SocketAddress(.v4(Host.own), port: query.port), to: SocketAddress(.v4(server), port: 53), [0, 0, 0, 0]))
-    host.receive(
-      Packets.ipv4(
-        from: server, to: Host.own, number: 1,
-        Packets.icmp(type: 3, code: 3, sent, from: .v4(server), to: .v4(Host.own))))
-  }
-
-  @Test func aServerThatIsNotThereIsPassedOverAtOnce() throws {
-    let host = Self.host(servers: [Self.server, Self.second])
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    Self.refuse(host, try #require(Self.queries(host).first))
-    let second = try #require(Self.queries(host).first)
-    #expect(second.server == .v4(Self.second))
-    host.advance(milliseconds: 2000)
-    Self.refuse(host, try #require(Self.queries(host).first))
-    #expect(Self.queries(host).map(\.server) == [.v4(Self.second)])
-    host.advance(milliseconds: 600)
-    Self.answer(host, second, [Self.goodRecord])
-    #expect(lookup.result == .success([Self.address]))
-  }
-
-  /// Over TCP one server is asked, and the others are heard still.
-  @Test func anAnswerCountsWhileAnotherServerIsAskedOverTCP() throws {
-    let host = Self.host(servers: [Self.server, Self.second])
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    let first = try #require(Self.queries(host).first)
-    host.advance(milliseconds: 2000)
-    Self.answer(host, try #require(Self.queries(host).first), flags: 0x8380, [])
-    #expect(host.frames().contains { $0.ipNumber == 6 && $0.ipDestination == .v4(Self.second) })
-    host.advance(milliseconds: 600)
-    _ = host.frames()
-    Self.answer(host, first, [Self.goodRecord])
-    #expect(lookup.result == .success([Self.address]))
-  }
-
-  @Test func onlyTheLatestPortsStayOpen() throws {
-    let host = Self.host(servers: (0..<4).map { IPv4Address(10, 0, 0, UInt8(2 + $0)) })
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    var queries = Self.queries(host)
-    for _ in 0..<4 {
-      host.advance(milliseconds: 2000)
-      queries += Self.queries(host)
-    }
-    #expect(queries.count == 5)
-    Self.answer(host, queries[0], [Self.goodRecord])
-    #expect(host.stack.statistics.refusedDatagrams == 1 && lookup.result == nil)
-    Self.answer(host, queries[1], [Self.goodRecord])
-    #expect(lookup.result == .success([Self.address]))
-  }
-
-  /// Ports of questions that never got out, because too much waits to be sent, are closed.
-  @Test func questionsThatCannotBeSentLeaveNoPorts() throws {
-    let host = Self.host()
-    let port = try host.stack.udp.bind()
-    for byteCount in [60_000, 1000, 1] {
-      let payload = [UInt8](repeating: 0, count: byteCount)
-      while (try? port.send(payload.span.bytes, to: SocketAddress(.v4(Host.peer), port: 9))) != nil {}
-    }
-    let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-    host.advance(milliseconds: 0)
-    #expect(lookup.result == .failure(.timedOut))
-    var ports: [UDPPort] = []
-    while let port = try? host.stack.udp.bind() { ports.append(port) }
-    #expect(ports.count == UDPLimits.portCount - 1)
-  }
-
-  // MARK: Letters
-
-  /// A server that answers in lower case whatever the case of the question is: over UDP that is a forger's mark, over TCP it
-  /// is not.
-  @Test func aServerThatLosesTheCaseIsUnderstood() throws {
-    let wire = Wire(
-      a: NetworkConfiguration(
-        ipv4: .fixed(IPv4Address(10, 0, 0, 1), prefixLength: 24, gateway: nil), ipv6: .none,
-        nameServers: [.v4(Self.server)]),
-      b: NetworkConfiguration(ipv4: .fixed(Self.server, prefixLength: 24, gateway: nil), ipv6: .none))
-    let udp = try wire.b.udp.bind(port: 53)
-    let listener = try wire.b.tcp.listen(on: nil, port: 53, backlog: 4)
-    let lookup = wire.a.resolver.lookup("A.Long.Example.Org", at: wire.now)
-    var connection: TCPSocket?
-    var question: [UInt8] = []
-    var isAnswered = false
-    func answer(_ query: [UInt8]) -> [UInt8] {
-      let name = Self.name("a.long.example.org")
-      return query[..<2] + [0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0] + name + [0, 1, 0, 1]
-        + Self.record(name, type: 1, Self.addressBytes)
-    }
-    wire.run(milliseconds: 20_000) {
-      if let datagram = udp.receive() { try? udp.send(answer(datagram.payload).span.bytes, to: datagram.source) }
-      connection = connection ?? listener.accept()
-      var buffer = [UInt8](repeating: 0, count: 512)
-      var span = buffer.mutableSpan
-      var bytes = span.mutableBytes
-      let count = connection?.read(into: &bytes, at: wire.now) ?? 0
-      question += bytes.bytes.extracting(0..<count).copy()
-      if question.count > 2, !isAnswered {
-        isAnswered = true
-        let reply = answer(Array(question[2...]))
-        _ = connection?.write((Packets.bytes(UInt64(reply.count), 2) + reply).span.bytes, at: wire.now)
-      }
-      return lookup.result != nil
-    }
-    #expect(lookup.result == .success([Self.address]))
-  }
-
-  /// Nothing but letters has two cases: not digits, lengths, types.
-  @Test func onlyLettersHaveCase() throws {
-    let name = try #require(DNSName("ab.x1.org"))
-    let question: [UInt8] = [2, 97, 66, 2, 120, 49, 3, 79, 82, 71, 0, 0, 1, 0, 1]
-    func answer(_ question: [UInt8], _ sent: [UInt8], isOverTCP: Bool) -> DNSMessage.Answer {
-      let record = Self.record(Self.questionName, type: 1, Self.addressBytes)
-      let message = [0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0] + question + record
-      let query = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + sent
-      return DNSMessage.answer(message.span.bytes, to: query.span.bytes, name, .a, isOverTCP: isOverTCP)
-    }
-    let good = DNSMessage.Answer.addresses([Self.address], seconds: 60)
-    #expect(answer(question, question, isOverTCP: false) == good)
-    #expect(answer(question, question, isOverTCP: true) == good)
-    for index in question.indices {
-      var other = question
-      other[index] ^= 0x20
-      let isLetter = [1, 2, 4, 7, 8, 9].contains(index)
-      #expect(answer(other, question, isOverTCP: false) == (isLetter ? .truncated : .foreign), "\(index)")
-      #expect(answer(other, question, isOverTCP: true) == (isLetter ? good : .foreign), "\(index)")
-    }
-  }
-
-  /// Names of records, targets of aliases, what is remembered, and what is looked for, all in different cases.
-  @Test func namesAreTheSameInAnyCase() throws {
-    let host = Self.host()
-    let lookup = host.stack.resolver.lookup("WWW.Example.ORG", at: host.now)
-    Self.answer(
-      host, try #require(Self.queries(host).first),
-      [
-        Self.record(Self.name("wWw.eXAMPLE.oRg"), type: 5, Self.name("Alias.EXAMPLE.org")),
-        Self.record(Self.name("aLIAS.example.ORG"), type: 5, Self.name("Other.Net")),
-        Self.record(Self.name("OTHER.NET"), type: 1, Self.addressBytes),
-      ])
-    #expect(lookup.result == .success([Self.address]))
-    let again = host.stack.resolver.lookup("www.EXAMPLE.org", at: host.now)
-    #expect(Self.queries(host).isEmpty && again.result == .success([Self.address]))
-  }
-
-  // MARK: Names that no server is asked about
-
-  @Test(arguments: ["localhost", "localhost.", "LocalHost", "foo.localhost", "a.b.LOCALHOST."])
-  func localhostIsTheLoopback(name: String) {
-    let host = Self.host()
-    let lookup = host.stack.resolver.lookup(name, at: host.now)
-    #expect(lookup.result == .success([.v4(IPv4Address(127, 0, 0, 1)), .v6(IPv6Address("::1")!)]))
-    #expect(host.frames().isEmpty)
-    // There is no way to it.
-    for address in (try? lookup.result?.get()) ?? [] { #expect(host.stack.sourceAddress(for: address) == nil) }
-  }
-
-  @Test(arguments: [
-    "invalid", "a.invalid.", "x.INVALID", "onion", "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.Onion",
-  ])
-  func namesThatNeverExistAreNotAskedFor(name: String) {
-    let host = Self.host()
-    #expect(host.stack.resolver.lookup(name, at: host.now).result == .failure(.nameNotFound))
-    #expect(host.frames().isEmpty)
-  }
-
-  /// Neither addresses in an old form nor names of hosts.
-  @Test(arguments: [
-    "1", "1.2.3", "127.1", "0x7f.1", "0x7F000001", "2130706433", "256.1.1.1", "1.2.3.4.5", "010.0.0.1", "1.2.3.4.",
-    "a.0x", "a.1",
-  ]) func numericNamesAreNotAskedFor(name: String) {
-    let host = Self.host()
-    #expect(host.stack.resolver.lookup(name, at: host.now).result == .failure(.badName))
-    #expect(host.frames().isEmpty)
-  }
-
-  @Test(arguments: [
-    "localhost.org", "notlocalhost", "invalid.org", "1.org", "3com", "x0x1", "onions", "test", "a.local",
-  ])
-  func namesThatAreLikeThoseAreAskedFor(name: String) {
-    let host = Self.host()
-    _ = host.stack.resolver.lookup(name, at: host.now)
-    #expect(Self.queries(host).count == 1)
-  }
-
-  /// A server cannot send us to another one with such a name.
-  @Test func anAliasForTheLoopbackIsNotAskedFor() throws {
-    for target in ["localhost", "x.localhost", "a.onion", "invalid"] {
-      let host = Self.host()
-      let lookup = host.stack.resolver.lookup("a.org", at: host.now)
-      Self.answer(
-        host, try #require(Self.queries(host).first), [Self.record(Self.questionName, type: 5, Self.name(target))])
-      #expect(Self.queries(host).isEmpty)
-      #expect(lookup.result == .failure(.nameNotFound))
-    }
   }
 
   // MARK: Over TCP
