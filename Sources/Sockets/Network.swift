@@ -81,13 +81,19 @@ public final class Network: Sendable {
   /// The addresses of a host, the preferred one first.
   ///
   /// - Parameters:
-  ///   - host: a name, or an address as text.
+  ///   - host: a name, or an address as text. `localhost` is 127.0.0.1 and ::1, to which there is no way here.
   ///   - network: whose name servers are asked; nil: the only one.
   public static nonisolated(nonsending) func resolve(
     _ host: String, on network: Network? = nil
   ) async throws(NetworkError) -> [IPAddress] {
-    // An address needs no network.
-    if let address = IPAddress(host) { return [address] }
+    // An address needs no network, nor does what no server is asked about.
+    if let answer = Resolver.answerWithoutServers(host) {
+      do throws(DNSError) {
+        return try answer.get()
+      } catch {
+        throw NetworkError(.resolve, host, NetworkError.Reason(error))
+      }
+    }
     return try await given(network).resolve(host, until: nil)
   }
 

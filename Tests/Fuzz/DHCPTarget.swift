@@ -18,7 +18,12 @@ let dhcpTarget = FuzzTarget(name: "dhcp") { bytes in
       case .probe(let address): require(address.isUnicast, "an address that no host can have")
       case .use(let lease?):
         require(lease.binding.address.isUnicast, "an address that no host can have")
-        require(lease.binding.gateway.map { $0.isUnicast } ?? true, "a gateway that no host can have")
+        let routes = lease.binding.routes
+        for route in routes { require(route.router?.isUnicast ?? true, "a router that no host can have") }
+        require(routes.count <= DHCPLimits.routeCount + 1, "too many routes")
+        require(
+          zip(routes, routes.dropFirst()).allSatisfy { $0.destination.length >= $1.destination.length },
+          "the longest prefix first")
         require(lease.nameServers.count <= ResolverLimits.serverCount, "too many name servers")
       case .use(nil): break
       }
@@ -60,8 +65,8 @@ private func reply(_ input: inout FuzzInput, _ transaction: [UInt8], _ link: MAC
   // The kind and the server, as without them nothing is looked at; then whatever the input says.
   message += [53, 1, UInt8(input.next(below: 8)), 54, 4, 10, 0, 0, UInt8(input.next(below: 2))]
   for _ in 0..<input.next(below: 8) {
-    let option: UInt8 = [1, 3, 6, 15, 26, 51, 52, 58, 59, 255][input.next(below: 10)]
-    let value = input.take(input.next(below: 16))
+    let option: UInt8 = [1, 3, 6, 15, 26, 51, 52, 58, 59, 121, 255][input.next(below: 11)]
+    let value = input.take(input.next(below: option == 121 ? 256 : 16))
     message += [option, UInt8(value.count)] + value
   }
   message += input.take(input.next(below: 64))

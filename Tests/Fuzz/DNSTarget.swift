@@ -25,7 +25,9 @@ let dnsTarget = FuzzTarget(name: "dns") { bytes in
     }
     guard message.count < 65_536 else { break }
   }
-  switch DNSMessage.answer(message.span.bytes, to: query.span.bytes, name, type) {
+  // As a server that loses the case of letters has it.
+  if input.flag() { for index in 12..<query.count - 4 { message[index] = DNSName.lowerCase(message[index]) } }
+  switch DNSMessage.answer(message.span.bytes, to: query.span.bytes, name, type, isOverTCP: input.flag()) {
   case .addresses(let addresses, _):
     require(addresses.count <= ResolverLimits.addressCount, "too many addresses")
     for address in addresses { require(address.isIPv6 == (type == .aaaa), "an address of the other family") }

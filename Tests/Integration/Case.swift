@@ -108,6 +108,8 @@ struct Topic: Sendable {
     Topic(name: "network-path", cases: networkPathCases()),
     Topic(name: "network-scan", cases: networkScanCases()),
     Topic(name: "network-names", cases: networkNameCases()),
+    Topic(name: "network-name-servers", cases: networkNameServerCases()),
+    Topic(name: "network-routes", cases: networkRouteCases()),
     Topic(name: "network-http", cases: networkHTTPCases()),
     Topic(name: "network-passt", cases: networkPasstCases()),
     Topic(name: "network-trouble", cases: networkTroubleCases()),

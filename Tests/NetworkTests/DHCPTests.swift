@@ -3,11 +3,11 @@ import Testing
 @testable import Network
 
 @Suite struct DHCPTests {
-  private static let server = IPv4Address(10, 0, 0, 254)
-  private static let offered = IPv4Address(10, 0, 0, 77)
+  static let server = IPv4Address(10, 0, 0, 254)
+  static let offered = IPv4Address(10, 0, 0, 77)
 
   /// A server's answer to a message of the client, made byte by byte.
-  private static func reply(
+  static func reply(
     to message: [UInt8], kind: UInt8, address: IPv4Address = offered, options: [UInt8]? = nil,
     from server: IPv4Address = server, to destination: IPv4Address = .broadcast
   ) -> [UInt8] {
@@ -27,13 +27,13 @@ import Testing
         from: SocketAddress(.v4(server), port: 67), to: SocketAddress(.v4(destination), port: 68), reply))
   }
 
-  private static func options(lease: UInt32 = 3600, more: [UInt8] = []) -> [UInt8] {
+  static func options(lease: UInt32 = 3600, more: [UInt8] = []) -> [UInt8] {
     [1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 254, 6, 8, 10, 0, 0, 253, 10, 0, 0, 252, 15, 4]
       + Array("lan.".utf8) + [51, 4] + Packets.bytes(UInt64(lease), 4) + [26, 2, 5, 0x14] + more
   }
 
   /// The DHCP message in a frame; nil: something else.
-  private static func message(_ frame: Frame?) -> (kind: UInt8, bytes: [UInt8])? {
+  static func message(_ frame: Frame?) -> (kind: UInt8, bytes: [UInt8])? {
     guard let frame, frame.isIPv4, frame.ipNumber == 17, frame.number(frame.payloadOffset, 4) == 0x0044_0043 else {
       return nil
     }
@@ -42,12 +42,12 @@ import Testing
     return (bytes[242], bytes)
   }
 
-  private static func host() -> Host {
+  static func host() -> Host {
     Host(NetworkConfiguration(ipv6: .none, hostname: "web"))
   }
 
   /// As far as the address is in use.
-  private static func bound(_ options: [UInt8]? = nil) throws -> (Host, [UInt8]) {
+  static func bound(_ options: [UInt8]? = nil) throws -> (Host, [UInt8]) {
     let host = host()
     let discover = try #require(message(host.frame()))
     #expect(discover.kind == 1)
@@ -69,7 +69,7 @@ import Testing
     #expect(host.stack.addresses == [.v4(Self.offered)])
     #expect(host.stack.isConfigured)
     #expect(host.stack.nameServers == [.v4(IPv4Address(10, 0, 0, 253)), .v4(IPv4Address(10, 0, 0, 252))])
-    #expect(host.stack.ipv4?.gateway == Self.server)
+    #expect(try host.firstHop(to: IPv4Address(192, 0, 2, 1)) == Self.server)
     #expect(host.stack.lease?.domain == DNSName("lan"))
     #expect(host.stack.mtu(of: .v4(Self.server)) == 1300)
     #expect(request.count >= 300)
@@ -200,6 +200,42 @@ import Testing
     let request = try #require(Self.message(host.frame()))
     host.receive(Self.reply(to: request.bytes, kind: 6, to: Self.offered))
     #expect(!host.stack.isConfigured)
+  }
+
+  // MARK: The domain
+
+  /// The names that a lookup of one label asks servers for, which all say that there is none.
+  static func names(of host: String, domain: String) throws -> [String] {
+    let (machine, _) = try bound(
+      [1, 4, 255, 255, 255, 0, 6, 4, 10, 0, 0, 253, 15, UInt8(domain.utf8.count)] + Array(domain.utf8) + leaseOption)
+    let lookup = machine.stack.resolver.lookup(host, at: machine.now)
+    var names: [String] = []
+    while lookup.result == nil, let frame = machine.frame() {
+      guard !frame.isARP else {
+        machine.answerARP(frame)
+        continue
+      }
+      var message = Array(frame.payload[8...])
+      names.append(String(decoding: message[12..<(message.count - 4)], as: UTF8.self).lowercased())
+      message[2] = 0x81
+      message[3] = 0x83
+      machine.receive(
+        Packets.ipv4(
+          from: IPv4Address(10, 0, 0, 253), to: offered, number: 17,
+          Packets.udp(
+            from: SocketAddress(.v4(IPv4Address(10, 0, 0, 253)), port: 53),
+            to: SocketAddress(.v4(offered), port: UInt16(frame.number(frame.payloadOffset, 2))), message)))
+    }
+    #expect(lookup.result == .failure(.nameNotFound))
+    return names
+  }
+
+  /// In any case, and never behind or with a name that no server is asked about.
+  @Test func theDomainIsPutBehindNames() throws {
+    #expect(try Self.names(of: "Web", domain: "LAN.Example") == ["\u{3}web\u{3}lan\u{7}example\0", "\u{3}web\0"])
+    #expect(try Self.names(of: "invalid", domain: "lan") == [])
+    #expect(try Self.names(of: "web", domain: "localhost") == ["\u{3}web\0"])
+    #expect(try Self.names(of: "web", domain: "x.invalid.") == ["\u{3}web\0"])
   }
 
   @Test func optionsInTheFieldsOfNames() throws {

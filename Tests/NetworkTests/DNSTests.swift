@@ -3,10 +3,10 @@ import Testing
 @testable import Network
 
 @Suite struct DNSTests {
-  private static let server = IPv4Address(10, 0, 0, 2)
-  private static let second = IPv4Address(10, 0, 0, 3)
+  static let server = IPv4Address(10, 0, 0, 2)
+  static let second = IPv4Address(10, 0, 0, 3)
 
-  private struct Query {
+  struct Query {
     var id: [UInt8]
     var port: UInt16
     var server: IPAddress
@@ -15,7 +15,7 @@ import Testing
   }
 
   /// A host that knows where its servers are on the link.
-  private static func host(servers: [IPv4Address] = [server]) -> Host {
+  static func host(servers: [IPv4Address] = [server]) -> Host {
     let host = Host(
       NetworkConfiguration(
         ipv4: .fixed(Host.own, prefixLength: 24, gateway: nil), ipv6: .none, nameServers: servers.map { .v4($0) }))
@@ -24,7 +24,7 @@ import Testing
   }
 
   /// The queries that are sent now; questions of ARP are answered.
-  private static func queries(_ host: Host) -> [Query] {
+  static func queries(_ host: Host) -> [Query] {
     var queries: [Query] = []
     while let frame = host.frame() {
       if frame.isARP {
@@ -41,20 +41,20 @@ import Testing
     return queries
   }
 
-  private static func name(_ text: String) -> [UInt8] {
+  static func name(_ text: String) -> [UInt8] {
     text.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0]
   }
 
-  private static func record(_ name: [UInt8], type: UInt8, ttl: UInt32 = 60, _ value: [UInt8]) -> [UInt8] {
+  static func record(_ name: [UInt8], type: UInt8, ttl: UInt32 = 60, _ value: [UInt8]) -> [UInt8] {
     name + [0, type, 0, 1] + Packets.bytes(UInt64(ttl), 4) + Packets.bytes(UInt64(value.count), 2) + value
   }
 
-  private static func message(_ query: Query, flags: UInt16 = 0x8180, _ records: [[UInt8]]) -> [UInt8] {
+  static func message(_ query: Query, flags: UInt16 = 0x8180, _ records: [[UInt8]]) -> [UInt8] {
     query.id + Packets.bytes(UInt64(flags), 2) + [0, 1] + Packets.bytes(UInt64(records.count), 2) + [0, 0, 0, 0]
       + query.question + records.flatMap { $0 }
   }
 
-  private static func answer(
+  static func answer(
     _ host: Host, _ query: Query, flags: UInt16 = 0x8180, _ records: [[UInt8]], from source: IPv4Address? = nil,
     port: UInt16? = nil
   ) {
@@ -68,9 +68,9 @@ import Testing
   }
 
   /// A pointer to the question's name.
-  private static let questionName: [UInt8] = [0xc0, 12]
-  private static let address = IPAddress.v4(IPv4Address(192, 0, 2, 1))
-  private static let addressBytes: [UInt8] = [192, 0, 2, 1]
+  static let questionName: [UInt8] = [0xc0, 12]
+  static let address = IPAddress.v4(IPv4Address(192, 0, 2, 1))
+  static let addressBytes: [UInt8] = [192, 0, 2, 1]
 
   @Test func aNameHasAddresses() throws {
     let host = Self.host()
@@ -220,10 +220,10 @@ import Testing
 
   // MARK: While it is not known what becomes of IPv6
 
-  private static let longAddress = IPv6Address("2001:db8::99")!
+  static let longAddress = IPv6Address("2001:db8::99")!
 
   /// A host that has had its address of IPv4 from the beginning, and asks whether it may have one of IPv6.
-  private static func host(expecting ipv6: NetworkConfiguration.IPv6) -> Host {
+  static func host(expecting ipv6: NetworkConfiguration.IPv6) -> Host {
     let host = Host(
       NetworkConfiguration(
         ipv4: .fixed(Host.own, prefixLength: 24, gateway: nil), ipv6: ipv6, nameServers: [.v4(server)]))
@@ -232,13 +232,13 @@ import Testing
   }
 
   /// Answers both questions about a name, the one about IPv4 last.
-  private static func answerBoth(_ host: Host, long: [[UInt8]], short: [[UInt8]]) throws {
+  static func answerBoth(_ host: Host, long: [[UInt8]], short: [[UInt8]]) throws {
     let queries = queries(host)
     #expect(queries.map { $0.question.suffix(4) } == [[0, 28, 0, 1], [0, 1, 0, 1]])
     for (query, records) in zip(queries, [long, short]) { answer(host, query, records) }
   }
 
-  private static let longRecord = record(questionName, type: 28, Packets.address(.v6(longAddress)))
+  static let longRecord = record(questionName, type: 28, Packets.address(.v6(longAddress)))
 
   @Test func aNameOfIPv6AloneWaitsForAnAddress() throws {
     let host = Self.host(expecting: .fixed(IPv6Address("2001:db8::1")!, prefixLength: 64, gateway: nil))
@@ -313,6 +313,8 @@ import Testing
     #expect(lookups[0].result == nil)
     #expect(Self.queries(host).count == 1)
   }
+
+  // MARK: Over TCP
 
   /// A real server over TCP on the other end of a wire, as the answer does not fit.
   @Test func aTruncatedAnswerIsAskedForOverTCP() throws {
@@ -399,7 +401,7 @@ import Testing
     let name = try #require(DNSName("a.org"))
     for count in 0...whole.count {
       let cut = Array(whole[..<count])
-      let answer = DNSMessage.answer(cut.span.bytes, to: sent.span.bytes, name, .a)
+      let answer = DNSMessage.answer(cut.span.bytes, to: sent.span.bytes, name, .a, isOverTCP: false)
       let expected: DNSMessage.Answer =
         count < sent.count ? .foreign : count < whole.count ? .failure(0) : .addresses([Self.address], seconds: 60)
       #expect(answer == expected, "\(count) bytes")

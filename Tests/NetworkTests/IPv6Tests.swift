@@ -161,6 +161,28 @@ import Testing
     #expect(host.frame()?.ipDestination == .v6(IPv6Address("ff02::1:ff00:5")!))
   }
 
+  /// What an advertisement does not say stays as it was (RFC 4861, 6.3.4).
+  @Test func aBareAdvertisementKeepsWhatIsKnown() {
+    let host = Self.host()
+    Self.receive(
+      host,
+      Self.advertisement(
+        Self.prefix("2001:db8:1::") + [5, 1, 0, 0, 0, 0, 0x05, 0x78] + [25, 3, 0, 0, 0, 0, 4, 0]
+          + Packets.address(.v6(IPv6Address("2001:db8::53")!))))
+    host.advance(milliseconds: 1000)
+    _ = host.frames()
+    for options in [[], [5, 1, 0, 0, 0, 0, 0, 1], [25, 1, 0, 0, 0, 0, 0, 0], [3, 1, 0, 0, 0, 0, 0, 0]] as [[UInt8]] {
+      Self.receive(host, Self.advertisement(options))
+      // Not even of a router that goes, but for itself.
+      Self.receive(host, Self.advertisement(options, lifetime: 0, from: IPv6Address("fe80::fd")!))
+    }
+    #expect(host.stack.addresses == [.v6(Self.global), .v6(Self.linkLocal)])
+    #expect(host.stack.nameServers == [.v6(IPv6Address("2001:db8::53")!)])
+    #expect(host.stack.mtu(of: .v6(Self.elsewhere)) == 1400)
+    #expect(host.stack.ipv6?.routers.map(\.address) == [Self.router])
+    #expect(host.stack.ipv6?.isOnLink(IPv6Address("2001:db8:1::5")!) == true)
+  }
+
   @Test func whatARouterGaveEnds() {
     let host = Self.host()
     Self.receive(host, Self.advertisement(Self.prefix("2001:db8:1::", valid: 20_000, preferred: 10_000)))

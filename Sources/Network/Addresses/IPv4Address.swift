@@ -15,4 +15,6 @@ public struct IPv4Address: Hashable, Sendable {
   public static let any = IPv4Address(0)
   /// 255.255.255.255: everybody on this link (RFC 919).
   public static let broadcast = IPv4Address(.max)
+  /// 127.0.0.1: this host, on no link (RFC 1122, 3.2.1.3 (g)).
+  public static let loopback = IPv4Address(127, 0, 0, 1)
 }

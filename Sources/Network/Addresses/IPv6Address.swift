@@ -12,4 +12,6 @@ public struct IPv6Address: Hashable, Sendable {
 
   /// `::`: any address, or none.
   public static let any = IPv6Address(high: 0, low: 0)
+  /// `::1`: this host, on no link (RFC 4291, 2.5.3).
+  public static let loopback = IPv6Address(high: 0, low: 1)
 }

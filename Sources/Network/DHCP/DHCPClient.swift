@@ -139,7 +139,7 @@ struct DHCPClient {
     case (.requesting(let server, _), .refusal) where message.server == server:
       startAgain(at: now)
     case (.renewing(let old), .acknowledgement), (.rebinding(let old), .acknowledgement):
-      guard let lease = DHCPLease(message), lease.binding.address == old.binding.address else { return }
+      guard let lease = DHCPLease(message, renewing: old), lease.binding.address == old.binding.address else { return }
       if lease != old { steps.append(.use(lease)) }
       schedule(lease)
     case (.renewing, .refusal), (.rebinding, .refusal):
@@ -198,6 +198,9 @@ enum DHCPLimits {
   static let probeMilliseconds = 100
   /// After an address turned out to be somebody else's (RFC 2131, 3.1.5: at least ten seconds).
   static let declineMilliseconds = 10_000
+  /// Routes to networks that are kept of a lease, besides the one to everywhere. A message of the length that we ask for has
+  /// room for fewer; a longer one does not make every packet a long search.
+  static let routeCount = 64
   /// Between two tries to renew, at least. RFC 2131, 4.4.5 has 60 seconds, which is longer than what short leases last; one
   /// second keeps a server that gives such from being flooded.
   static let renewalMilliseconds = 1_000

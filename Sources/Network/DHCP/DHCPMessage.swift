@@ -25,6 +25,8 @@ struct DHCPMessage {
   var requested: IPv4Address?
   var mask: IPv4Address?
   var router: IPv4Address?
+  /// Instead of `router` (RFC 3442); nil: the message has none, or nonsense.
+  var routes: [IPv4Route]?
   var nameServers: [IPv4Address] = []
   var domain: [UInt8] = []
   var mtu: Int?
@@ -39,7 +41,6 @@ struct DHCPMessage {
   }
 
   private enum Option {
-    static let pad: UInt8 = 0
     static let mask: UInt8 = 1
     static let router: UInt8 = 3
     static let nameServers: UInt8 = 6
@@ -56,7 +57,7 @@ struct DHCPMessage {
     static let renewal: UInt8 = 58
     static let rebinding: UInt8 = 59
     static let client: UInt8 = 61
-    static let end: UInt8 = 255
+    static let routes: UInt8 = 121
   }
 
   private static let requestOperation: UInt8 = 1
@@ -100,14 +101,15 @@ struct DHCPMessage {
       options.add(
         Option.parameters,
         [
-          Option.mask, Option.router, Option.nameServers, Option.domain, Option.mtu, Option.lease, Option.renewal,
-          Option.rebinding,
+          // RFC 3442: the routes before the router, for servers that have not room for both.
+          Option.mask, Option.routes, Option.router, Option.nameServers, Option.domain, Option.mtu, Option.lease,
+          Option.renewal, Option.rebinding,
         ])
       if let hostname { options.add(Option.hostname, Array(hostname.utf8.prefix(255))) }
     }
-    options.bytes.append(Option.end)
+    options.bytes.append(DHCPOptions.end)
     let message = fixed + options.bytes
-    return message + [UInt8](repeating: Option.pad, count: max(0, Self.minimumByteCount - message.count))
+    return message + [UInt8](repeating: DHCPOptions.pad, count: max(0, Self.minimumByteCount - message.count))
   }
 
   private struct OptionWriter {
@@ -136,53 +138,24 @@ struct DHCPMessage {
       message.load(1) == 0x0106 as UInt16, MACAddress(message, at: Self.linkOffset) == link,
       message.load(Self.cookieOffset) == Self.cookie
     else { return nil }
-    // Which kind it is must be among the options; any is put here until then.
-    self.init(.discover, transaction: message.load(4))
-    offered = IPv4Address(message.load(16))
-    var found: Kind?
-    var overload: UInt8 = 0
-    guard read(message.extracting(Self.optionsOffset...), &found, &overload) else { return nil }
+    var options = DHCPOptions()
+    guard options.read(message.extracting(Self.optionsOffset...)) else { return nil }
     // RFC 2132, 9.3: options go on in the file's name, then in the server's.
-    var ignored: UInt8 = 0
-    if overload & 1 != 0 { guard read(message.extracting(Self.fileRange), &found, &ignored) else { return nil } }
-    if overload & 2 != 0 { guard read(message.extracting(Self.nameRange), &found, &ignored) else { return nil } }
-    guard let found else { return nil }
-    kind = found
-  }
-
-  /// Of options that are there twice the first counts.
-  private mutating func read(_ options: RawSpan, _ kind: inout Kind?, _ overload: inout UInt8) -> Bool {
-    var offset = 0
-    while offset < options.byteCount {
-      let option = options[offset]
-      offset += 1
-      if option == Option.pad { continue }
-      if option == Option.end { return true }
-      guard offset < options.byteCount else { return false }
-      let byteCount = Int(options[offset])
-      offset += 1
-      guard byteCount <= options.byteCount - offset else { return false }
-      let value = options.extracting(offset..<offset + byteCount)
-      offset += byteCount
-      switch option {
-      case Option.kind where byteCount == 1: kind = kind ?? Kind(rawValue: value[0])
-      case Option.overload where byteCount == 1: overload = value[0]
-      case Option.mask where byteCount == 4: mask = mask ?? IPv4Address(value.load(0))
-      case Option.server where byteCount == 4: server = server ?? IPv4Address(value.load(0))
-      case Option.router where byteCount >= 4: router = router ?? IPv4Address(value.load(0))
-      case Option.lease where byteCount == 4: lease = lease ?? value.load(0)
-      case Option.renewal where byteCount == 4: renewal = renewal ?? value.load(0)
-      case Option.rebinding where byteCount == 4: rebinding = rebinding ?? value.load(0)
-      case Option.mtu where byteCount == 2: mtu = mtu ?? Int(value.load(0, as: UInt16.self))
-      case Option.domain where domain.isEmpty: domain = value.copy()
-      case Option.nameServers where byteCount % 4 == 0 && nameServers.isEmpty:
-        for offset in stride(from: 0, to: min(byteCount, 4 * ResolverLimits.serverCount), by: 4) {
-          nameServers.append(IPv4Address(value.load(offset)))
-        }
-      default: break
-      }
-    }
-    // The end is marked, except where a message is full to its end.
-    return true
+    let overload = options.number(Option.overload, as: UInt8.self) ?? 0
+    if overload & 1 != 0 { guard options.read(message.extracting(Self.fileRange)) else { return nil } }
+    if overload & 2 != 0 { guard options.read(message.extracting(Self.nameRange)) else { return nil } }
+    guard let kind = options.number(Option.kind, as: UInt8.self).flatMap(Kind.init(rawValue:)) else { return nil }
+    self.init(kind, transaction: message.load(4))
+    offered = IPv4Address(message.load(16))
+    server = options.number(Option.server).map { IPv4Address($0) }
+    mask = options.number(Option.mask).map { IPv4Address($0) }
+    router = options.number(Option.router).map { IPv4Address($0) }
+    routes = ClasslessRoutes.routes(options.bytes(Option.routes))
+    nameServers = options.numbers(Option.nameServers, limit: ResolverLimits.serverCount).map { IPv4Address($0) }
+    domain = options.bytes(Option.domain)
+    mtu = options.number(Option.mtu, as: UInt16.self).map(Int.init)
+    lease = options.number(Option.lease)
+    renewal = options.number(Option.renewal)
+    rebinding = options.number(Option.rebinding)
   }
 }

@@ -9,8 +9,8 @@ extension NetworkStack {
         // RFC 5227, 2.1.1: from nobody, so that nobody's table changes.
         enqueue(ARPMessage(.request, from: .any, at: link.address, to: address), to: .broadcast)
       case .use(let lease):
+        if lease?.nameServers != self.lease?.nameServers { resolver.serversDidChange() }
         self.lease = lease
-        resolver.serversDidChange()
         setIPv4(lease?.binding, at: now)
       }
     }

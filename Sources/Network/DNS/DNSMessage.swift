@@ -8,6 +8,7 @@ enum DNSMessage {
     case aaaa = 28
   }
 
+  private static let typeAndClassByteCount = 4
   private static let typeCNAME: UInt16 = 5
   private static let classInternet: UInt16 = 1
 
@@ -56,9 +57,13 @@ enum DNSMessage {
 
   /// - Parameters:
   ///   - query: that was sent.
-  ///   - type: that was asked for.
   ///   - name: that was asked for.
-  static func answer(_ message: RawSpan, to query: RawSpan, _ name: DNSName, _ type: RecordType) -> Answer {
+  ///   - type: that was asked for.
+  ///   - isOverTCP: whether the letters' case does not count. Nobody but the server can answer there, and some servers lose
+  ///     the case.
+  static func answer(
+    _ message: RawSpan, to query: RawSpan, _ name: DNSName, _ type: RecordType, isOverTCP: Bool
+  ) -> Answer {
     guard message.byteCount >= query.byteCount, message.load(0) == query.load(0, as: UInt16.self) else {
       return .foreign
     }
@@ -66,8 +71,9 @@ enum DNSMessage {
     guard flags & isResponse != 0, flags & operationMask == 0, message.load(4) == 1 as UInt16 else { return .foreign }
     // The question comes back in front (RFC 5452, 9.1).
     let question = headerByteCount..<query.byteCount
-    guard message.extracting(question).equals(query.extracting(question)) else {
-      return hasSameLetters(message.extracting(question), query.extracting(question)) ? .truncated : .foreign
+    if !message.extracting(question).equals(query.extracting(question)) {
+      guard isSameQuestion(message.extracting(question), query.extracting(question)) else { return .foreign }
+      guard isOverTCP else { return .truncated }
     }
     if flags & isTruncated != 0 { return .truncated }
     let code = UInt8(flags & codeMask)
@@ -81,10 +87,11 @@ enum DNSMessage {
     return follow(name, in: records)
   }
 
-  /// Some servers lose the case of letters. That is told from a forgery only over TCP.
-  private static func hasSameLetters(_ a: RawSpan, _ b: RawSpan) -> Bool {
-    for offset in 0..<a.byteCount where a[offset] | 0x20 != b[offset] | 0x20 { return false }
-    return true
+  /// Whether two questions of one length are the same but for the case of letters in their names.
+  private static func isSameQuestion(_ a: RawSpan, _ b: RawSpan) -> Bool {
+    let nameEnd = a.byteCount - typeAndClassByteCount
+    for offset in 0..<nameEnd where DNSName.lowerCase(a[offset]) != DNSName.lowerCase(b[offset]) { return false }
+    return a.extracting(nameEnd...).equals(b.extracting(nameEnd...))
   }
 
   // MARK: Records
@@ -168,10 +175,7 @@ enum DNSMessage {
       case 0:
         guard length < message.byteCount - offset, bytes.count + 1 + length <= DNSName.byteCount else { return nil }
         bytes.append(UInt8(length))
-        for position in offset + 1..<offset + 1 + length {
-          let byte = message[position]
-          bytes.append((UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte)
-        }
+        for position in offset + 1..<offset + 1 + length { bytes.append(DNSName.lowerCase(message[position])) }
         offset += 1 + length
         if length == 0 { return (DNSName(checked: bytes), end ?? offset) }
       case 3:

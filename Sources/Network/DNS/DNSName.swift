@@ -27,8 +27,8 @@ struct DNSName: Hashable, Sendable {
       guard (1...Self.labelByteCount).contains(label.count), label.first != UInt8(ascii: "-") else { return nil }
       bytes.append(UInt8(label.count))
       for character in label {
-        guard let character = Self.lowerCase(character) else { return nil }
-        bytes.append(character)
+        guard Self.isHostCharacter(character) else { return nil }
+        bytes.append(Self.lowerCase(character))
       }
       rest = rest[label.endIndex...].dropFirst()
     }
@@ -46,13 +46,18 @@ struct DNSName: Hashable, Sendable {
     return both.count <= Self.byteCount ? DNSName(checked: Array(both)) : nil
   }
 
-  private static func lowerCase(_ character: UInt8) -> UInt8? {
+  /// A byte of a name as it is compared: only the letters of ASCII have case (RFC 4343, 3). Lengths of labels are below
+  /// where letters begin, and stay.
+  static func lowerCase(_ byte: UInt8) -> UInt8 {
+    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+  }
+
+  private static func isHostCharacter(_ character: UInt8) -> Bool {
     switch character {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): character | 0x20
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
-      UInt8(ascii: "_"):
-      character
-    default: nil
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+      true
+    default: false
     }
   }
 }

@@ -21,15 +21,30 @@ public final class Resolver {
     self.random = random
   }
 
-  /// Begins to look up a name's addresses, of IPv6 and IPv4 as far as the interface has addresses of that kind. The text
-  /// form of an address is its own answer.
+  /// What is known of a host without asking anybody; nil: name servers are to be asked.
+  ///
+  /// The text form of an address is its own answer. `localhost` and names below it are the loopback addresses (RFC 6761, 6.3),
+  /// to which there is no way here; `invalid`, `onion` and names below them do not exist (RFC 6761, 6.4; RFC 7686, 2). A name
+  /// whose last label is a number is no host's: 1.2.3 and 0x7f.1 are not asked for, nor taken as addresses.
+  public static func answerWithoutServers(_ host: String) -> Result<[IPAddress], DNSError>? {
+    if let address = IPAddress(host) { return .success([address]) }
+    guard let name = DNSName(host), !name.isNumeric else { return .failure(.badName) }
+    switch name.special {
+    case .loopback: return .success([.v4(.loopback), .v6(.loopback)])
+    case .nowhere: return .failure(.nameNotFound)
+    case nil: return nil
+    }
+  }
+
+  /// Begins to look up a name's addresses, of IPv6 and IPv4 as far as the interface has addresses of that kind, unless the
+  /// answer is known (`answerWithoutServers`).
   ///
   /// While an interface with an address of IPv4 may still get one of IPv6, a name that has addresses of IPv4 is done with
   /// those; one that has none waits for what becomes of it.
   ///
   /// A name of one label is looked for in the network's domain first, if DHCP told one.
   public func lookup(_ host: String, at now: NetworkInstant) -> Lookup {
-    if let address = IPAddress(host) { return Lookup(result: .success([address])) }
+    if let answer = Self.answerWithoutServers(host) { return Lookup(result: answer) }
     guard let name = DNSName(host) else { return Lookup(result: .failure(.badName)) }
     // Those that were cancelled are closed in the next turn, so they do not count.
     guard works.count(where: { $0.lookup.result == nil }) < ResolverLimits.lookupCount else {

@@ -5,10 +5,13 @@ public enum ResolverLimits {
   public static let lookupCount = 64
   /// How often all servers are asked before there is no answer.
   static let roundCount = 3
-  /// How long a server has for an answer in the first round, and half of it in the later ones (RFC 1035, 7.2 leaves two
-  /// to five seconds).
+  /// How long after one server the next is asked (RFC 1035, 7.2 leaves two to five seconds). A server that needs longer is
+  /// heard nevertheless, see `openPortCount`.
   static let answerMilliseconds = 2_000
-  /// The same over TCP, the connection included.
+  /// Of the servers that a question has asked by UDP, how many may answer yet: the latest. All lookups together leave half of
+  /// `UDPLimits.portCount` to others.
+  static let openPortCount = 4
+  /// How long a server has for an answer over TCP, the connection included.
   static let tcpMilliseconds = 5_000
   /// Aliases between a name and its addresses. Aliases in a circle end here.
   static let aliasCount = 8

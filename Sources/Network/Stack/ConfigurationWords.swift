@@ -6,8 +6,6 @@ public enum NetworkConfigurationError: Error, Equatable {
   case repeated(word: String)
   /// The word makes sense only together with another.
   case missing(String, for: String)
-  /// A gateway that is not in the interface's own network.
-  case gatewayOutsideNetwork(word: String)
 }
 
 extension NetworkConfigurationError: CustomStringConvertible {
@@ -17,7 +15,6 @@ extension NetworkConfigurationError: CustomStringConvertible {
     case .badValue(let word, let expected): "\(word): expected \(expected)"
     case .repeated(let word): "\(word): given before"
     case .missing(let missing, let word): "\(word): needs \(missing) as well"
-    case .gatewayOutsideNetwork(let word): "\(word): not in the network of the interface's address"
     }
   }
 }
@@ -38,7 +35,8 @@ extension NetworkConfiguration {
   ///     dns=10.0.0.1,2001:db8::53               hostname=web
   ///
   /// What is not said is as `init()` has it: DHCP and automatic IPv6. A fixed IPv4 address without `ip6` leaves IPv6
-  /// automatic.
+  /// automatic. A gateway is on the link, whether or not it is in the network of the address: container networks give
+  /// 10.0.0.2/32 and 169.254.1.1.
   ///
   /// - Parameter words: each one for which `isWord` says yes; others are not looked at.
   public init(words: [String]) throws(NetworkConfigurationError) {
@@ -126,19 +124,19 @@ extension NetworkConfiguration {
     return value
   }
 
+  private static let anotherHost = "the address of another host"
+
   private mutating func add(_ gateway: IPv4Address, word: String) throws(NetworkConfigurationError) {
     guard case .fixed(let address, let length, _) = ipv4 else { throw .missing("ip=ADDRESS/LENGTH", for: word) }
-    guard IPv4Prefix(address, length: length).contains(gateway), gateway != address else {
-      throw .gatewayOutsideNetwork(word: word)
+    guard IPv4Binding(address: address, prefix: IPv4Prefix(address, length: length)).isPossibleSource(gateway) else {
+      throw .badValue(word: word, expected: Self.anotherHost)
     }
     ipv4 = .fixed(address, prefixLength: length, gateway: gateway)
   }
 
   private mutating func add(_ gateway: IPv6Address, word: String) throws(NetworkConfigurationError) {
     guard case .fixed(let address, let length, _) = ipv6 else { throw .missing("ip6=ADDRESS/LENGTH", for: word) }
-    guard gateway.isLinkLocal || IPv6Prefix(address, length: length).contains(gateway), gateway != address else {
-      throw .gatewayOutsideNetwork(word: word)
-    }
+    guard gateway != address else { throw .badValue(word: word, expected: Self.anotherHost) }
     ipv6 = .fixed(address, prefixLength: length, gateway: gateway)
   }
 }

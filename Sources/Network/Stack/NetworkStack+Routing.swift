@@ -94,8 +94,7 @@ extension NetworkStack {
     if ipv4.isBroadcast(destination) { return .link(.broadcast) }
     // Of IPv4's groups none is joined, and none is sent to.
     guard destination.isUnicast, destination != ipv4.address else { return nil }
-    if ipv4.prefix.contains(destination) { return .neighbour(.v4(destination)) }
-    return ipv4.gateway.map { .neighbour(.v4($0)) }
+    return ipv4.nextHop(to: destination).map { .neighbour(.v4($0)) }
   }
 
   /// RFC 4861, 5.2. A group is sent to on this link only.
@@ -107,13 +106,16 @@ extension NetworkStack {
     return ipv6.routers.first.map { .neighbour(.v6($0.address)) }
   }
 
+  /// Takes an address with its routes, or what DHCP tells with it, instead of the one before.
   func setIPv4(_ binding: IPv4Binding?, at now: NetworkInstant) {
-    guard binding != ipv4 else { return }
+    let isSameAddress = binding?.address == ipv4?.address
     ipv4 = binding
-    neighbours.removeIPv4()
-    handleNeighbourEvents()
     routeCache = nil
-    if let binding { announce(binding.address) }
+    if !isSameAddress {
+      neighbours.removeIPv4()
+      handleNeighbourEvents()
+      if let binding { announce(binding.address) }
+    }
     observer?.networkDidChange()
   }
 }

@@ -51,7 +51,11 @@ public final class NetworkStack {
         random: NetworkRandom(seed: (random.next(), random.next())), at: now)
       handleDHCPSteps(at: now)
     case .fixed(let address, let length, let gateway):
-      setIPv4(IPv4Binding(address: address, prefix: IPv4Prefix(address, length: length), gateway: gateway), at: now)
+      setIPv4(
+        IPv4Binding(
+          address: address, prefix: IPv4Prefix(address, length: length),
+          routes: gateway.map { [.toEverywhere(by: $0)] } ?? []),
+        at: now)
     }
     startIPv6(at: now)
   }

@@ -38,6 +38,29 @@ func networkNameCases() -> [Case] {
       }
       try run.expect(queries.count == 1, "one question for plain.test", got: "\(queries.count)")
     },
+    networkCase(
+      "network-names-special", "no server is asked about localhost, names that never exist, and numbers",
+      for: [.guest, .hosted]
+    ) { lab throws(Verdict) in
+      try lab.connect(.direct)
+      // It would answer anything.
+      var server = try lab.startDNSMasq(["--no-hosts", "--no-resolv", "--address=/#/10.9.0.66", "--log-queries"])
+      let loopback = ["127.0.0.1", "::1"]
+      try lab.expectNames(
+        [
+          ("localhost", loopback), ("Any.LocalHost.", loopback), ("a.invalid", []), ("b.onion", []), ("1.2.3", []),
+          ("0x7f.1", []), ("asked.test", ["10.9.0.66"]),
+        ], configuration: "ip=\(NetworkLab.machineIPv4)/24 dns=\(NetworkLab.neighbourIPv4) ip6=none")
+      // Packets to an own address have no way.
+      try lab.bootMachine(
+        "connect localhost 80",
+        configuration: "ip=\(NetworkLab.machineIPv4)/24 dns=\(NetworkLab.neighbourIPv4) ip6=none")
+      try lab.finishMachine().expect(status: 0).expect(stderr: "").expectOutput(containing: ": unreachable\n")
+      server.signal(SIGTERM)
+      let run = try server.finish()
+      let queries = run.stderr.lines.filter { $0.contains(bytesOf: "query[") }
+      try run.expect(queries.count == 1, "one question, for asked.test", got: queries.joined(separator: "; "))
+    },
     networkCase("network-dhcp", "a lease by DHCP, its renewal, and the name servers of it", for: [.guest, .hosted]) {
       lab throws(Verdict) in
       try lab.connect(.direct)
@@ -118,7 +141,7 @@ extension NetworkLab {
   }
 
   /// Starts dnsmasq on this side of the link, and waits until it serves.
-  fileprivate func startDNSMasq(_ options: [String]) throws(Verdict) -> ChildProcess {
+  func startDNSMasq(_ options: [String]) throws(Verdict) -> ChildProcess {
     var server = try start(
       "dnsmasq",
       [

@@ -78,6 +78,31 @@ final class Host {
     return true
   }
 
+  /// The neighbour that a datagram to an address goes to; nil: there is no way. Whoever is asked for by ARP answers, each from
+  /// an address on the link that tells who it is.
+  func firstHop(to destination: IPv4Address) throws -> IPv4Address? {
+    let port = try stack.udp.bind()
+    defer { port.close() }
+    try port.send(([1] as [UInt8]).span.bytes, to: SocketAddress(.v4(destination), port: 9))
+    var hop: IPv4Address?
+    while let frame = frame() {
+      if frame.isARP {
+        answerARP(frame)
+      } else if frame.isIPv4, frame.ipDestination == .v4(destination) {
+        hop = IPv4Address(UInt32(truncatingIfNeeded: frame.destination.value))
+      }
+    }
+    return hop
+  }
+
+  /// Answers a question of ARP, as whoever it asks for.
+  func answerARP(_ question: Frame) {
+    let asker = IPv4Address(UInt32(question.number(14 + 14, 4)))
+    let wanted = IPv4Address(UInt32(question.number(14 + 24, 4)))
+    receive(
+      Packets.arp(operation: 2, wanted, MACAddress(0x0200_0000_0000 | UInt64(wanted.value)), asker, link), type: 0x0806)
+  }
+
   /// Makes the peer known to it.
   func meetPeer() {
     receive(
