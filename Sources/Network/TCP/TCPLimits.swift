@@ -8,8 +8,9 @@ public struct TCPLimits: Sendable {
   /// keep what frees their memory, an acknowledgement with data, from being taken.
   public var bufferByteCount = 32 << 20
 
-  /// What one connection keeps of what its application has not read, with the gaps in it: the largest receive window.
-  /// Stops: one peer that takes all of `bufferByteCount`.
+  /// What one connection keeps of what its application has not read, with the gaps in it: the largest receive window. A scaled
+  /// window is announced in whole steps, and what was announced is taken, so up to 4 KiB more are kept, or one step if that is
+  /// more (RFC 7323, 2.4). Stops: one peer that takes all of `bufferByteCount`.
   public var receiveByteCount = 1 << 20
 
   /// What one connection keeps of what its peer has not acknowledged. Stops: one peer that never acknowledges.

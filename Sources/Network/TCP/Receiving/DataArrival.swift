@@ -73,10 +73,11 @@ extension TCPSocket {
   }
 
   /// Every second full segment at once, others a little later (RFC 9293, 3.8.6.3; RFC 5681, 4.2). Segments that were merged
-  /// below count as what they were.
+  /// below count as what they were. A reader may have taken so much that the window can move: a peer whose segments are as
+  /// large as the window cannot send a second one before it hears of that.
   private func acknowledgeLater(_ count: Int, at now: NetworkInstant) {
     unacknowledgedReceived += count
-    if unacknowledgedReceived >= 2 * peerFullSegment {
+    if unacknowledgedReceived >= 2 * peerFullSegment || isWindowUpdateDue {
       pending.insert(.acknowledgement)
       becomeReady()
     } else if delayedAcknowledgementDeadline == nil {

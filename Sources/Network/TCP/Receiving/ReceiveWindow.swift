@@ -3,17 +3,25 @@ extension TCPSocket {
   /// The window doubles each time that the application has read a whole one. Who reads fast gets a large one soon, and who
   /// does not read never has more than the first one waiting.
   func growWindow(afterReading count: Int) {
-    guard windowLimit < context.limits.receiveByteCount, !context.pool.isScarce else { return }
+    // Without scaling there is no more to announce.
+    let most = min(context.limits.receiveByteCount, Int(UInt16.max) << Int(receiveScale))
+    guard windowLimit < most, !context.pool.isScarce else { return }
     readSinceGrowth += count
     guard readSinceGrowth >= windowLimit else { return }
     readSinceGrowth = 0
-    windowLimit = min(windowLimit * 2, context.limits.receiveByteCount)
+    windowLimit = min(windowLimit * 2, most)
   }
 
-  /// Where the window could end now. It may be before `advertisedEnd`.
+  /// What one more in the header's field is worth (RFC 7323, 2.3).
+  private var windowStep: Int { 1 << Int(receiveScale) }
+
+  /// How many steps a window takes, the last one perhaps in part.
+  private func steps(_ byteCount: Int) -> Int { (max(0, byteCount) + windowStep - 1) >> Int(receiveScale) }
+
+  /// Where the window could end now, in whole steps. It may be before `advertisedEnd`.
   private var possibleEnd: SequenceNumber {
     let limit = context.pool.isScarce ? min(windowLimit, context.limits.initialWindowByteCount) : windowLimit
-    return receiveNext + max(0, limit - receiveBuffer.byteCount)
+    return receiveNext + steps(limit - receiveBuffer.byteCount) * windowStep
   }
 
   /// Whether the window's edge is to move: never back, and not by little (RFC 9293, 3.8.6.2.2: silly window avoidance).
@@ -30,19 +38,17 @@ extension TCPSocket {
     return left < 2 * peerFullSegment || end - advertisedEnd >= windowLimit / 2
   }
 
-  /// The window for a segment that is sent now, as in the header.
+  /// The window for a segment that is sent now, as in the header. `advertisedEnd` is never before where the peer puts the end
+  /// of it, so all that was announced is taken (RFC 7323, 2.4).
   func windowField(at now: NetworkInstant) -> UInt16 {
-    let end = possibleEnd
-    let granularity = 1 << Int(receiveScale)
-    if canMove(to: end) {
-      let window = min((end - receiveNext) >> Int(receiveScale), Int(UInt16.max))
-      // Rounding must not take back what was announced (RFC 7323, 2.4).
-      if receiveNext + window << Int(receiveScale) > advertisedEnd {
-        advertisedEnd = receiveNext + window << Int(receiveScale)
-        return UInt16(window)
-      }
-    }
-    let left = max(0, advertisedEnd - receiveNext)
-    return UInt16(clamping: (left + granularity - 1) >> Int(receiveScale))
+    let possible = possibleEnd
+    let window = max(0, (canMove(to: possible) ? max(possible, advertisedEnd) : advertisedEnd) - receiveNext)
+    // What was announced can end within a step. Rounded up, so that the window does not shrink; but within bounds, or a peer
+    // that sends less than a step at a time would never fill it.
+    let largest = receiveBuffer.start + windowLimit + max(BufferPool.chunkByteCount, windowStep) - receiveNext
+    let roundedUp = steps(window)
+    let field = UInt16(clamping: roundedUp * windowStep <= largest ? roundedUp : window / windowStep)
+    advertisedEnd = max(advertisedEnd, receiveNext + Int(field) * windowStep)
+    return field
   }
 }
