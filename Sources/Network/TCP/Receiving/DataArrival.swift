@@ -3,6 +3,9 @@ extension TCPSocket {
   /// An acknowledgement waits this long for something to ride on: less than the half second that RFC 9293 (3.8.6.3) allows,
   /// and what peers expect.
   private static let delayedAcknowledgementMilliseconds = 40
+  /// The most duplicate acknowledgements that are owed at a time: a window of 64 KiB in segments of 1 KiB. Stops: tiny segments
+  /// out of order, each of which would have a larger one for an answer.
+  private static let duplicateLimit = 64
 
   /// - Parameter isLast: FIN follows the data.
   func takeData(_ bytes: RawSpan, at sequence: SequenceNumber, isLast: Bool, _ now: NetworkInstant) {
@@ -29,6 +32,7 @@ extension TCPSocket {
       peerEnd = end
     }
     let before = receiveBuffer.end
+    let isOutOfOrder = sequence > receiveNext
     let hadGap = !receiveBuffer.islands.isEmpty
     if payload.byteCount > 0 { store(payload, at: sequence) }
     let news = receiveBuffer.end - before
@@ -36,13 +40,23 @@ extension TCPSocket {
       context.statistics.bytesReceived += UInt64(news)
       let segment = min(bytes.byteCount, Int(UInt16.max))
       if segment <= peerSegmentByteCount { peerFullSegment = max(peerFullSegment, segment) }
+      if duplicatesOwed > 0 {
+        // The gap that they would tell of is not there any more.
+        duplicatesOwed = 0
+        pending.insert(.acknowledgement)
+        becomeReady()
+      }
     }
     if let peerEnd, peerEnd == receiveBuffer.end, !isPeerFinished {
       takeFin(at: now)
       return
     }
-    if hadGap || news < bytes.byteCount {
-      // Out of order, or a gap is filled, or it is nothing new: at once (RFC 5681, 4.2).
+    // At once in any case (RFC 5681, 4.2).
+    if isOutOfOrder {
+      duplicatesOwed = min(duplicatesOwed + 1, Self.duplicateLimit)
+      becomeReady()
+    } else if hadGap || news < bytes.byteCount {
+      // A gap is filled, at least in part, or it is nothing new. Several in one turn have one: it says what each would have.
       pending.insert(.acknowledgement)
       becomeReady()
     } else {
@@ -87,6 +101,7 @@ extension TCPSocket {
 
   private func takeFin(at now: NetworkInstant) {
     isPeerFinished = true
+    duplicatesOwed = 0
     pending.insert(.acknowledgement)
     becomeReady()
     switch state {

@@ -40,7 +40,11 @@ extension TCPSocket {
 
   /// The window for a segment that is sent now, as in the header. `advertisedEnd` is never before where the peer puts the end
   /// of it, so all that was announced is taken (RFC 7323, 2.4).
-  func windowField(at now: NetworkInstant) -> UInt16 {
+  ///
+  /// - Parameter isDuplicate: the segment is a duplicate acknowledgement, which has the same window as the acknowledgement
+  ///   before it, or the peer does not count it (RFC 5681, 2, condition e).
+  func windowField(isDuplicate: Bool = false) -> UInt16 {
+    if isDuplicate, let windowSent, lastAcknowledgementSent == receiveNext { return windowSent }
     let possible = possibleEnd
     let window = max(0, (canMove(to: possible) ? max(possible, advertisedEnd) : advertisedEnd) - receiveNext)
     // What was announced can end within a step. Rounded up, so that the window does not shrink; but within bounds, or a peer
@@ -49,6 +53,7 @@ extension TCPSocket {
     let roundedUp = steps(window)
     let field = UInt16(clamping: roundedUp * windowStep <= largest ? roundedUp : window / windowStep)
     advertisedEnd = max(advertisedEnd, receiveNext + Int(field) * windowStep)
+    windowSent = field
     return field
   }
 }

@@ -5,6 +5,8 @@ struct SegmentChoice {
   var flags: TCPFlags
   /// All or a part of it was sent before.
   var isRepetition = false
+  /// One of the acknowledgements that are owed for segments out of order.
+  var isDuplicate = false
 }
 
 /// How large segments may be that are sent now.
@@ -33,6 +35,10 @@ extension TCPSocket {
     }
     if unacknowledged == sendNext, now.nanoseconds - lastSent.nanoseconds > roundTrip.retransmissionTimeout {
       congestion.restartAfterIdle()
+    }
+    // Without data, or the peer does not count them (RFC 5681, 2, condition b), and first, as it may wait for them.
+    if duplicatesOwed > 0 {
+      return SegmentChoice(data: empty(at: sendNext), flags: .ack, isDuplicate: true)
     }
     let flight = scoreboard.pipe(from: unacknowledged, to: sendNext, segmentByteCount: segmentByteCount)
     if let choice = chooseLost(sizes, flight: flight) ?? chooseNew(sizes, flight: flight, at: now) { return choice }

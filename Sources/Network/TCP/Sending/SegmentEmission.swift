@@ -35,7 +35,7 @@ extension TCPSocket {
     var header = TCPHeader(
       from: local.port, to: remote.port, sequence: choice.data.start.wire,
       acknowledgement: choice.flags.contains(.ack) ? receiveNext.wire : 0, flags: choice.flags,
-      window: isSyn ? context.initialWindow : windowField(at: now))
+      window: isSyn ? context.initialWindow : windowField(isDuplicate: choice.isDuplicate))
     header.options = options
     note(choice, at: now)
     guard found != nil else { return .lost }
@@ -63,9 +63,12 @@ extension TCPSocket {
     }
   }
 
+  /// The newest first. Of several duplicates that are owed, one begins with the newest, the one before with the second, and so
+  /// on: much as if each had been sent when its segment came, so that the peer hears of them all (RFC 2018, 4).
   private func setBlocks(_ options: inout TCPOptions) {
     let limit = TCPOptions.sackBlockLimit(withTimestamp: timestamps != nil)
-    for island in receiveBuffer.islands.prefix(limit) {
+    let newer = min(max(0, duplicatesOwed - 1), receiveBuffer.islands.count - 1)
+    for island in receiveBuffer.islands.dropFirst(newer).prefix(limit) {
       options.sackBlocks.append(start: island.start.wire, end: island.end.wire)
     }
   }
@@ -89,7 +92,8 @@ extension TCPSocket {
   /// What is to be remembered of a segment that goes out.
   private func note(_ choice: SegmentChoice, at now: NetworkInstant) {
     if choice.flags.contains(.ack) {
-      pending.remove(.acknowledgement)
+      // What else an acknowledgement is due for, a wider window perhaps, a duplicate does not say.
+      if choice.isDuplicate { duplicatesOwed -= 1 } else { pending.remove(.acknowledgement) }
       delayedAcknowledgementDeadline = nil
       unacknowledgedReceived = 0
       lastAcknowledgementSent = receiveNext

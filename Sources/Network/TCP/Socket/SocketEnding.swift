@@ -36,7 +36,7 @@ extension TCPSocket {
   func enterTimeWait(at now: NetworkInstant) {
     guard state != .closed, state != .timeWait else { return }
     state = .timeWait
-    let window = windowField(at: now)
+    let window = windowField()
     context.enterTimeWait(
       TimeWaitRecord(
         local: local, remote: remote, sendNext: sendNext.wire, receiveNext: receiveNext.wire, window: window,
@@ -55,6 +55,7 @@ extension TCPSocket {
     sendBuffer.releaseAll(pool: context.pool)
     if isReleased { receiveBuffer.releaseAll(pool: context.pool) }
     pending = []
+    duplicatesOwed = 0
     retransmissionDeadline = nil
     delayedAcknowledgementDeadline = nil
     context.timers.cancel(number)

@@ -93,6 +93,8 @@ public final class TCPSocket {
   var isPeerFinished = false
   /// The right edge of the window, as the peer knows it.
   var advertisedEnd = SequenceNumber(first: 0)
+  /// The window in the latest segment, as in the header; nil: there was none but the handshake's, which is not scaled.
+  var windowSent: UInt16?
   /// How much the window may have now; grows.
   var windowLimit: Int
   /// Read since `windowLimit` grew.
@@ -109,6 +111,8 @@ public final class TCPSocket {
   // MARK: What is to be sent, and when
 
   var pending: PendingOutput = []
+  /// Segments that came out of order and were not answered yet: a duplicate acknowledgement for each (RFC 5681, 4.2).
+  var duplicatesOwed = 0
   var isReady = false
   /// Of the retransmission timer, or of the persist timer when nothing is in flight.
   var retransmissionDeadline: NetworkInstant?
