@@ -34,6 +34,9 @@ public final class TCP {
 
   private var connectionCount: Int { sockets.count - freeNumbers.count }
 
+  /// Whether a connection more would be too many.
+  var isFull: Bool { connectionCount >= context.limits.connectionCount }
+
   // MARK: Input
 
   /// Takes a segment: TCP header and data.
@@ -147,7 +150,7 @@ public final class TCP {
 
   /// - Parameter make: is given the number.
   func addSocket(_ make: (Int) -> TCPSocket) -> TCPSocket? {
-    guard connectionCount < context.limits.connectionCount else { return nil }
+    guard !isFull else { return nil }
     let number = freeNumbers.popLast() ?? sockets.count
     let socket = make(number)
     if number == sockets.count { sockets.append(socket) } else { sockets[number] = socket }

@@ -39,33 +39,36 @@ extension TCP {
     guard !header.flags.contains(.rst) else { return }
     if header.flags.contains(.ack) {
       let key = ConnectionKey(local: local, remote: remote)
-      guard let sent = listener.cookiesSent, now.milliseconds(since: sent) < SYNCookie.lifetimeMilliseconds,
+      guard !header.flags.contains(.syn), let sent = listener.cookiesSent,
+        now.milliseconds(since: sent) < SYNCookie.lifetimeMilliseconds,
         let terms = SYNCookie(random: context.random).terms(of: header, for: key, at: now)
       else { return refuse(header, payload, local: local, remote: remote) }
-      guard !listener.isFull else {
-        context.statistics.handshakesDropped += 1
-        return
-      }
       let record = HalfOpen(
         local: local, remote: remote, peerSequence: header.sequence &- 1, sequence: header.acknowledgement &- 1,
         terms: terms, deadline: now, began: now)
-      context.statistics.cookiesAccepted += 1
-      open(record, header, payload, by: listener, at: now)
+      if open(record, header, payload, by: listener, at: now) { context.statistics.cookiesAccepted += 1 }
       return
     }
     guard header.flags.contains(.syn) else { return }
     answerSyn(header, by: listener, local: local, remote: remote, sequence: nil, at: now)
   }
 
+  /// Whether there is room for a connection more. What would begin or complete one is dropped if there is none, as the peer
+  /// says it again.
+  private func hasRoom(for listener: TCPListenSocket) -> Bool {
+    if !listener.isFull, !isFull { return true }
+    context.statistics.handshakesDropped += 1
+    return false
+  }
+
   /// - Parameter sequence: of SYN+ACK; nil: as `initialSequence` has it.
+  /// - Returns: false when the SYN was dropped.
+  @discardableResult
   func answerSyn(
     _ header: TCPHeader, by listener: TCPListenSocket, local: SocketAddress, remote: SocketAddress, sequence: UInt32?,
     at now: NetworkInstant
-  ) {
-    guard !listener.isFull else {
-      context.statistics.handshakesDropped += 1
-      return
-    }
+  ) -> Bool {
+    guard hasRoom(for: listener) else { return false }
     let key = ConnectionKey(local: local, remote: remote)
     let terms = HandshakeTerms(header, isIPv4: local.address.isIPv4)
     var record = HalfOpen(
@@ -75,13 +78,14 @@ extension TCP {
     guard halfOpen.isFull else {
       context.table.set(.halfOpen(halfOpen.insert(record)), for: key)
       reply(to: record, isCookie: false, at: now)
-      return
+      return true
     }
     record.sequence = SYNCookie(random: context.random).sequence(
       for: key, peerSequence: header.sequence, terms: terms, at: now)
     listener.cookiesSent = now
     context.statistics.cookiesSent += 1
     reply(to: record, isCookie: true, at: now)
+    return true
   }
 
   /// SYN+ACK. It offers what the SYN did (RFC 7323, 2.2, 3.2; RFC 2018, 2).
@@ -112,46 +116,33 @@ extension TCP {
       forget(number, record)
       return refuse(header, payload, local: record.local, remote: record.remote)
     }
-    let distance = Int32(bitPattern: header.sequence &- (record.peerSequence &+ 1))
     if header.flags.contains(.rst) {
       // RFC 5961, 3.2: exactly there; then it is as if the SYN had not been (RFC 9293, 3.10.7.4).
-      if distance == 0 { forget(number, record) }
+      if header.sequence == record.peerSequence &+ 1 { forget(number, record) }
       return
     }
-    if header.flags.contains(.syn) {
+    if header.flags.contains(.syn), !header.flags.contains(.ack) {
       // The same again: SYN+ACK was lost. Another one: what the peer makes of SYN+ACK shows which is the right one.
       return reply(to: record, isCookie: false, at: now)
     }
     guard header.flags.contains(.ack) else { return }
-    guard header.acknowledgement == record.sequence &+ 1 else {
-      return refuse(header, payload, local: record.local, remote: record.remote)
-    }
-    // In the window; what is outside of it is answered (RFC 9293, 3.10.7.4).
-    guard distance >= 0, distance <= Int32(context.initialWindow) else {
-      return reply(to: record, isCookie: false, at: now)
-    }
-    // The peer will say it again, with its data or when SYN+ACK comes again.
-    guard !listener.isFull else {
-      context.statistics.handshakesDropped += 1
-      return
-    }
-    forget(number, record)
-    open(record, header, payload, by: listener, at: now)
+    // In the table of connections the socket has taken the record's place.
+    if open(record, header, payload, by: listener, at: now) { halfOpen.remove(number) }
   }
 
-  /// The handshake is complete.
+  /// Makes a connection, if a segment completes the handshake.
+  ///
+  /// - Returns: whether it did. If not, all is as before: what completes it may still come.
   private func open(
     _ record: HalfOpen, _ header: TCPHeader, _ payload: RawSpan, by listener: TCPListenSocket, at now: NetworkInstant
-  ) {
+  ) -> Bool {
+    guard completes(record, header, payload, at: now), hasRoom(for: listener) else { return false }
     let socket = addSocket { number in
       TCPSocket(
         local: record.local, remote: record.remote, state: .synReceived, number: number, sequence: record.sequence,
         context: context, at: now)
     }
-    guard let socket else {
-      context.statistics.handshakesDropped += 1
-      return refuse(header, payload, local: record.local, remote: record.remote)
-    }
+    guard let socket else { return false }
     socket.agree(
       on: record.terms, peerSequence: record.peerSequence,
       timestampOffset: context.timestampOffset(for: socket.key), at: now)
@@ -159,13 +150,37 @@ extension TCP {
     socket.retransmissionCount = record.repetitions
     if record.repetitions == 0, record.began < now { socket.timedSegment = (socket.sendNext, record.began) }
     socket.receive(header, payload, at: now)
-    guard socket.state != .synReceived, socket.state != .closed else {
-      // It was not what completes it, after all: an old timestamp, say.
-      if socket.state == .synReceived { socket.end(nil) }
-      return
-    }
     context.statistics.passiveOpens += 1
     listener.add(socket)
+    return true
+  }
+
+  /// Whether a segment, with ACK, is one that a socket in SYN-RECEIVED takes: all that is looked at before what it acknowledges.
+  /// If not, it is answered where it must be.
+  private func completes(_ record: HalfOpen, _ header: TCPHeader, _ payload: RawSpan, at now: NetworkInstant) -> Bool {
+    if let recent = record.terms.peerTimestamp {
+      // RFC 7323, 3.2: a segment without the option is dropped without a word.
+      guard let timestamp = header.options.timestamp else { return false }
+      guard Int32(bitPattern: timestamp.value &- recent) >= 0 else {
+        context.statistics.oldTimestamps += 1
+        reply(to: record, isCookie: false, at: now)
+        return false
+      }
+    }
+    guard header.acknowledgement == record.sequence &+ 1 else {
+      refuse(header, payload, local: record.local, remote: record.remote)
+      return false
+    }
+    // Two ends that have both got a forged SYN of the other must not answer SYN+ACK by SYN+ACK for ever.
+    guard !header.flags.contains(.syn) else { return false }
+    // In the window; what is outside of it is answered (RFC 9293, 3.10.7.4).
+    let distance = Int(Int32(bitPattern: header.sequence &- (record.peerSequence &+ 1)))
+    let isEmpty = payload.byteCount == 0 && !header.flags.contains(.fin)
+    guard distance == 0 || (distance > 0 && distance + (isEmpty ? 0 : 1) <= Int(context.initialWindow)) else {
+      reply(to: record, isCookie: false, at: now)
+      return false
+    }
+    return true
   }
 
   private func forget(_ number: Int, _ record: HalfOpen) {

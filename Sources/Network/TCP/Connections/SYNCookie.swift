@@ -19,7 +19,7 @@ struct SYNCookie {
   func sequence(for key: ConnectionKey, peerSequence: UInt32, terms: HandshakeTerms, at now: NetworkInstant) -> UInt32 {
     let index = Self.segmentByteCounts.lastIndex { $0 <= terms.peerSegmentByteCount } ?? 0
     let period = now.nanoseconds / 1_000_000 / Self.periodMilliseconds
-    return compose(key, peerSequence, period, UInt32(index))
+    return compose(key, peerSequence, period, UInt32(index), hasTimestamps: terms.peerTimestamp != nil)
   }
 
   /// The timestamp of the SYN+ACK: the clock's, with less resolution.
@@ -28,18 +28,24 @@ struct SYNCookie {
     return clock & ~Self.timestampBits | scale | (terms.permitsSACK ? Self.permitsSACKBit : 0)
   }
 
-  /// What was agreed on, by the acknowledgement that completes the handshake; nil: that was never sent.
+  /// What was agreed on, by the acknowledgement that completes the handshake; nil: that was never sent. Whether timestamps were
+  /// is in the hash, not in whether the acknowledgement has one.
   func terms(
     of header: TCPHeader, for key: ConnectionKey, at now: NetworkInstant
   ) -> HandshakeTerms? {
     let sequence = header.acknowledgement &- 1
     let index = sequence >> 24 & 7
     let period = now.nanoseconds / 1_000_000 / Self.periodMilliseconds
-    let isKnown = [period, period &- 1].contains { compose(key, header.sequence &- 1, $0, index) == sequence }
-    guard isKnown else { return nil }
+    func isKnown(hasTimestamps: Bool) -> Bool {
+      [period, period &- 1].contains {
+        compose(key, header.sequence &- 1, $0, index, hasTimestamps: hasTimestamps) == sequence
+      }
+    }
     var terms = HandshakeTerms(
       peerSegmentByteCount: Self.segmentByteCounts[Int(index)], peerWindowScale: nil, permitsSACK: false,
-      peerTimestamp: header.options.timestamp?.value)
+      peerTimestamp: nil)
+    guard isKnown(hasTimestamps: true) else { return isKnown(hasTimestamps: false) ? terms : nil }
+    terms.peerTimestamp = header.options.timestamp?.value ?? 0
     if let echo = header.options.timestamp?.echo {
       let scale = echo & Self.noWindowScale
       terms.peerWindowScale = scale == Self.noWindowScale ? nil : UInt8(scale)
@@ -48,9 +54,12 @@ struct SYNCookie {
     return terms
   }
 
-  private func compose(_ key: ConnectionKey, _ peerSequence: UInt32, _ period: UInt64, _ index: UInt32) -> UInt32 {
+  private func compose(
+    _ key: ConnectionKey, _ peerSequence: UInt32, _ period: UInt64, _ index: UInt32, hasTimestamps: Bool
+  ) -> UInt32 {
     let hash = random.hash(
-      key.secureHash(random, HashPurpose.cookie), period, UInt64(peerSequence) << 8 | UInt64(index))
+      key.secureHash(random, HashPurpose.cookie), period,
+      UInt64(peerSequence) << 8 | (hasTimestamps ? 128 : 0) | UInt64(index))
     return UInt32(period & 31) << 27 | index << 24 | UInt32(truncatingIfNeeded: hash) & 0xff_ffff
   }
 }

@@ -8,12 +8,16 @@ extension TCP {
     if header.flags.contains(.syn), !header.flags.contains(.ack), isNewConnection(header, distance, record),
       let listener = listener(on: record.local)
     {
-      context.timeWait.remove(number)
-      context.table.remove(ConnectionKey(local: record.local, remote: record.remote))
       // Above all that the old connection sent (RFC 9293, 3.10.7.4; RFC 6191, 2).
       let gap: UInt32 = 1 << 17
-      answerSyn(
-        header, by: listener, local: record.local, remote: record.remote, sequence: record.sendNext &+ gap, at: now)
+      let key = ConnectionKey(local: record.local, remote: record.remote)
+      guard
+        answerSyn(
+          header, by: listener, local: record.local, remote: record.remote, sequence: record.sendNext &+ gap, at: now)
+      else { return }
+      context.timeWait.remove(number)
+      // A cookie leaves nothing there.
+      if context.table[key] == .timeWait(number) { context.table.remove(key) }
       return
     }
     if let timestamps = record.timestamps, let timestamp = header.options.timestamp, distance <= 0 {

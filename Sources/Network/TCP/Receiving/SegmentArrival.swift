@@ -19,16 +19,19 @@ extension TCPSocket {
   func receiveSynchronized(_ header: TCPHeader, _ payload: RawSpan, at now: NetworkInstant) {
     var flags = header.flags
     var sequence = SequenceNumber(header.sequence, near: receiveNext)
-    if state == .synReceived, flags.contains([.syn, .ack]), sequence == initialReceive {
-      // Both ends began, and this is the peer's answer: its SYN is known (RFC 9293, 3.5, figure 7).
+    // Both ends began, and this is the peer's answer: its SYN is known (RFC 9293, 3.5, figure 7).
+    let isAnswer = state == .synReceived && flags.contains([.syn, .ack]) && sequence == initialReceive
+    if isAnswer {
       flags.remove(.syn)
       sequence += 1
-      pending.insert(.acknowledgement)
-      becomeReady()
     }
     guard hasGoodTimestamp(header, flags, payload, at: now),
       isAcceptable(sequence, flags, payload, at: now)
     else { return }
+    if isAnswer {
+      pending.insert(.acknowledgement)
+      becomeReady()
+    }
     if flags.contains(.rst) {
       // RFC 5961, 3.2: only at the very place.
       if sequence == receiveNext {
