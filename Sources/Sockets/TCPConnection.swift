@@ -180,6 +180,33 @@ public final class TCPConnection: Sendable {
     try client.finishWriting()
   }
 
+  // MARK: How the connection is kept
+
+  /// How the peer is probed while nothing comes from it; nil, as at first: not at all. A peer that answers no probe is gone, and
+  /// who reads or writes gets `.timedOut`. Probes go out only while nothing that was written waits for an acknowledgement: then
+  /// it is retransmissions, and `userTimeout`, that find out.
+  ///
+  /// As with all of these, a connection that a listener accepts begins with none of another's.
+  public var keepAlive: TCPKeepAlive? {
+    get { client.synchronized { $0.socket.keepAlive } }
+    set { client.synchronized { $0.socket.keepAlive = newValue } }
+  }
+
+  /// Whether small writes go out at once, as at first. False: they wait until the peer has acknowledged what was sent before
+  /// (Nagle's algorithm; RFC 9293, 3.7.4). What is written within one turn of the event loop goes out together in any case.
+  public var noDelay: Bool {
+    get { client.synchronized { !$0.socket.isNagleEnabled } }
+    set { client.synchronized { $0.socket.isNagleEnabled = !newValue } }
+  }
+
+  /// How long the peer may leave what was written unacknowledged, or its window closed, before the connection ends with
+  /// `.timedOut` (RFC 9293, 3.9.1.8): 1 ms to some 24 days, in whole milliseconds; what is out of range counts as the nearest
+  /// that is not. nil, as at first: as long as it is sent again, more than 100 s. `writeTimeout` ends a wait, this the connection.
+  public var userTimeout: Duration? {
+    get { client.synchronized { $0.socket.userTimeout } }
+    set { client.synchronized { $0.socket.userTimeout = newValue } }
+  }
+
   // MARK: Ending
 
   /// Ends the connection in both directions. What was written still goes to the peer; what it sends is not read any more.

@@ -22,6 +22,16 @@ struct FrameBuilder {
     return frame + payload
   }
 
+  /// A frame with a tag (IEEE 802.1Q) behind its addresses, nearly always for priority alone.
+  static func tagged(_ frame: [UInt8], _ input: inout FuzzInput) -> [UInt8] {
+    guard frame.count >= EthernetHeader.byteCount else { return frame }
+    var tagged = [UInt8](frame[..<12])
+    tagged += input.next(below: 8) == 0 ? [0x88, 0xa8] : [0x81, 0x00]
+    tagged.append(input.next(UInt8.self) & 0xf0)
+    tagged.append(input.next(below: 4) == 0 ? input.next(UInt8.self) : 0)
+    return tagged + frame[12...]
+  }
+
   static func arp(_ input: inout FuzzInput) -> [UInt8] {
     let operation: ARPMessage.Operation = input.flag() ? .reply : .request
     let sender = address4(&input)

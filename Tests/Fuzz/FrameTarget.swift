@@ -78,6 +78,8 @@ private final class StackSession {
   }
 
   private func receive(_ frame: [UInt8], _ input: inout FuzzInput) {
+    var frame = frame
+    for _ in 0..<max(0, input.next(below: 16) - 13) { frame = FrameBuilder.tagged(frame, &input) }
     stack.receive(frame.span.bytes, checksumIsValid: input.flag(), at: now)
   }
 

@@ -21,7 +21,7 @@ extension NetworkStack {
       statistics.foreignPackets += 1
       return
     }
-    let packet = frame.extracting(EthernetHeader.byteCount...)
+    let packet = frame.extracting(header.packetOffset...)
     switch header.type {
     case EthernetHeader.typeIPv4:
       receiveIPv4(packet, from: header.source, isGroup: isGroup, checksumIsValid: checksumIsValid, at: now)

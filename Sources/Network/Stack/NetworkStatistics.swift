@@ -6,7 +6,7 @@ public struct NetworkStatistics: Equatable, Sendable {
   public var sentBytes: UInt64 = 0
   /// Frames and packets that are none, or have a wrong checksum or length.
   public var malformedPackets: UInt64 = 0
-  /// Frames of protocols below IP that are not spoken here, and packets to addresses that are not ours.
+  /// Frames of protocols below IP that are not spoken here, or of a VLAN, and packets to addresses that are not ours.
   public var foreignPackets: UInt64 = 0
   /// Packets from addresses that no other host can have.
   public var spoofedPackets: UInt64 = 0

@@ -53,7 +53,9 @@ struct NetworkFeatures: Equatable {
       guard LinkCapabilities.mtuRange.contains(mtu) else { return nil }
     }
     // What does not fit into one buffer cannot arrive without merging.
-    if !mergesBuffers { mtu = min(mtu, ReceiveRing.longBufferSize - TransmitRing.headerSize - Self.ethernetHeaderSize) }
+    if !mergesBuffers {
+      mtu = min(mtu, ReceiveRing.longBufferSize - TransmitRing.headerSize - Self.ethernetHeaderLimit)
+    }
     return LinkCapabilities(
       address: address, mtu: mtu, completesChecksums: has(VIRTIO_NET_F_CSUM),
       segmentsIPv4: has(VIRTIO_NET_F_HOST_TSO4), segmentsIPv6: has(VIRTIO_NET_F_HOST_TSO6))
@@ -61,7 +63,8 @@ struct NetworkFeatures: Equatable {
 
   /// Ethernet's payload (IEEE 802.3, 3.2.7).
   static var ethernetMTU: Int { 1500 }
-  static var ethernetHeaderSize: Int { 14 }
+  /// With a tag (IEEE 802.1Q).
+  static var ethernetHeaderLimit: Int { 18 }
 }
 
 /// Offsets into the configuration space of a network device (struct virtio_net_config).

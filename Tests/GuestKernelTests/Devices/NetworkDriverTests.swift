@@ -76,7 +76,7 @@ import Testing
 
   @Test func jumboFramesThatNoBufferHoldsAreNotPromised() throws {
     let features = [VIRTIO_NET_F_MTU, VIRTIO_NET_F_MAC]
-    #expect(try Bench(FakeNetworkDevice(features: features, mtu: 9000)).driver.capabilities.mtu == 8166)
+    #expect(try Bench(FakeNetworkDevice(features: features, mtu: 9000)).driver.capabilities.mtu == 8162)
     #expect(
       try Bench(FakeNetworkDevice(features: features + [VIRTIO_NET_F_MRG_RXBUF], mtu: 9000)).driver.capabilities.mtu
         == 9000)

@@ -7,7 +7,7 @@ import Testing
 /// Sockets over two stacks with a wire between.
 @Suite(.serialized) struct SocketTests {
   /// A connection between the two hosts, and who accepted it.
-  private static func pair(
+  static func pair(
     _ link: FakeLink, _ port: UInt16 = 80
   ) async throws -> (client: TCPConnection, server: TCPConnection, listener: TCPListener) {
     let listener = try await TCPListener(port: port, on: link.b)
@@ -16,7 +16,7 @@ import Testing
     return (client, try await accepted, listener)
   }
 
-  private static func error(_ body: @Sendable () async throws(NetworkError) -> Void) async -> NetworkError? {
+  static func error(_ body: @Sendable () async throws(NetworkError) -> Void) async -> NetworkError? {
     do throws(NetworkError) {
       try await body()
       return nil

@@ -16,7 +16,7 @@ import Testing
   @Test func keepAliveProbes() throws {
     let peer = ScriptedPeer()
     let socket = peer.established()
-    socket.keepAlive = TCPKeepAlive(idleMilliseconds: 10_000, intervalMilliseconds: 1000, probeCount: 3)
+    socket.keepAlive = TCPKeepAlive(time: .seconds(10), interval: .seconds(1), probes: 3)
     peer.wait(milliseconds: 9999)
     #expect(peer.output().isEmpty)
     peer.wait(milliseconds: 1)
@@ -35,16 +35,54 @@ import Testing
     #expect(socket.state == .closed && socket.error == .timedOut)
   }
 
+  /// Of a connection that was idle for longer than all probes take: it has time to answer each nevertheless.
+  @Test func keepAliveThatIsAskedForLate() throws {
+    let peer = ScriptedPeer()
+    let socket = peer.established()
+    peer.wait(milliseconds: 3_600_000)
+    socket.keepAlive = TCPKeepAlive(time: .seconds(10), interval: .seconds(1), probes: 3)
+    peer.tcp.advance(to: peer.now)
+    #expect(peer.output().count == 1 && socket.state == .established)
+    peer.wait(milliseconds: 999)
+    #expect(peer.output().isEmpty)
+    peer.send()
+    peer.wait(milliseconds: 9999)
+    #expect(peer.output().isEmpty && socket.state == .established)
+  }
+
   @Test func userTimeout() {
     let peer = ScriptedPeer()
     let socket = peer.established()
-    socket.userTimeoutMilliseconds = 5000
+    socket.userTimeout = .seconds(5)
     peer.wait(milliseconds: 100_000)
     #expect(socket.state == .established)
     _ = socket.write([1], at: peer.now)
     _ = peer.output()
     peer.wait(milliseconds: 4999)
     #expect(socket.state == .established)
+    peer.wait(milliseconds: 1)
+    #expect(socket.error == .timedOut)
+  }
+
+  @Test func whatIsOutOfRangeIsBounded() {
+    let smallest = TCPKeepAlive(time: .zero, interval: .seconds(Int64.min), probes: .min)
+    #expect(smallest == TCPKeepAlive(time: .milliseconds(1), interval: .milliseconds(1), probes: 1))
+    var largest = TCPKeepAlive()
+    #expect(largest.time == .seconds(7200) && largest.interval == .seconds(75) && largest.probes == 9)
+    largest.time = .seconds(Int64.max)
+    largest.interval = .seconds(32_768)
+    largest.probes = .max
+    #expect(largest == TCPKeepAlive(time: .seconds(32_767), interval: .seconds(32_767), probes: 127))
+    #expect(TCPKeepAlive(time: .nanoseconds(1_999_999)).time == .milliseconds(1))
+    let peer = ScriptedPeer()
+    let socket = peer.established()
+    socket.keepAlive = largest
+    socket.userTimeout = .seconds(Int64.max)
+    #expect(socket.userTimeout == .milliseconds(Int32.max))
+    _ = socket.write([1], at: peer.now)
+    _ = peer.output()
+    socket.userTimeout = .seconds(-1)
+    #expect(socket.userTimeout == .milliseconds(1))
     peer.wait(milliseconds: 1)
     #expect(socket.error == .timedOut)
   }

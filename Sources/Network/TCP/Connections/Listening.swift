@@ -49,7 +49,8 @@ extension TCP {
       if open(record, header, payload, by: listener, at: now) { context.statistics.cookiesAccepted += 1 }
       return
     }
-    guard header.flags.contains(.syn) else { return }
+    // SYN+FIN is no beginning: nobody sends it but who looks for a way around a filter.
+    guard header.flags.contains(.syn), !header.flags.contains(.fin) else { return }
     answerSyn(header, by: listener, local: local, remote: remote, sequence: nil, at: now)
   }
 
@@ -123,7 +124,8 @@ extension TCP {
     }
     if header.flags.contains(.syn), !header.flags.contains(.ack) {
       // The same again: SYN+ACK was lost. Another one: what the peer makes of SYN+ACK shows which is the right one.
-      return reply(to: record, isCookie: false, at: now)
+      if !header.flags.contains(.fin) { reply(to: record, isCookie: false, at: now) }
+      return
     }
     guard header.flags.contains(.ack) else { return }
     // In the table of connections the socket has taken the record's place.

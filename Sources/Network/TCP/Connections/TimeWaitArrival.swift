@@ -3,8 +3,8 @@ extension TCP {
   func receive(_ header: TCPHeader, _ payload: RawSpan, inTimeWait number: Int, at now: NetworkInstant) {
     guard let record = context.timeWait[number] else { return }
     let distance = Int32(bitPattern: header.sequence &- record.receiveNext)
-    // RFC 1337: a RST does not shorten TIME-WAIT.
-    guard !header.flags.contains(.rst) else { return }
+    // RFC 1337: a RST does not shorten TIME-WAIT. SYN+FIN neither begins nor ends anything.
+    guard !header.flags.contains(.rst), !header.flags.isSuperset(of: [.syn, .fin]) else { return }
     if header.flags.contains(.syn), !header.flags.contains(.ack), isNewConnection(header, distance, record),
       let listener = listener(on: record.local)
     {

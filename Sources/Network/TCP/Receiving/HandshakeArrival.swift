@@ -17,7 +17,8 @@ extension TCPSocket {
       notify()
       return
     }
-    guard header.flags.contains(.syn) else { return }
+    // Both ends may begin at once, but not with SYN+FIN: what a listener drops is dropped here.
+    guard header.flags.contains(.syn), header.flags.contains(.ack) || !header.flags.contains(.fin) else { return }
     agree(
       on: HandshakeTerms(header, isIPv4: local.address.isIPv4), peerSequence: header.sequence,
       timestampOffset: context.timestampOffset(for: key), at: now)

@@ -40,13 +40,13 @@ extension TCPSocket {
     guard isWaiting else { return nil }
     var milliseconds = userTimeoutMilliseconds
     if isReleased { milliseconds = min(milliseconds ?? Self.lingerMilliseconds, Self.lingerMilliseconds) }
-    return milliseconds.map { stalledSince.advanced(byMilliseconds: max(0, $0)) }
+    return milliseconds.map { stalledSince.advanced(byMilliseconds: $0) }
   }
 
   private var keepAliveDeadline: NetworkInstant? {
     guard let keepAlive, state.isSynchronized, isEverythingAcknowledged || isPersisting else { return nil }
-    let wait = keepAlive.idleMilliseconds + keepAliveProbeCount * keepAlive.intervalMilliseconds
-    return lastReceived.advanced(byMilliseconds: max(1, wait))
+    guard keepAliveProbeCount > 0 else { return lastReceived.advanced(byMilliseconds: keepAlive.timeMilliseconds) }
+    return keepAliveProbed.advanced(byMilliseconds: keepAlive.intervalMilliseconds)
   }
 
   /// The heap's entry has expired: perhaps a timer has, too.
@@ -70,6 +70,7 @@ extension TCPSocket {
         return
       }
       keepAliveProbeCount += 1
+      keepAliveProbed = now
       context.statistics.keepAliveProbes += 1
       pending.insert(.probe)
       becomeReady()

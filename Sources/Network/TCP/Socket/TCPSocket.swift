@@ -16,7 +16,9 @@ public final class TCPSocket {
   /// Whether small writes wait for the acknowledgement of what was sent before (RFC 9293, 3.7.4). Off: output is pulled when
   /// an application has had its turn, so what it writes in one turn is together anyway, and against a peer that delays
   /// acknowledgements Nagle's algorithm costs 40 ms for each answer in two parts.
-  public var isNagleEnabled = false
+  public var isNagleEnabled = false {
+    didSet { if !isNagleEnabled { becomeReady() } }
+  }
 
   /// nil: no probes of an idle connection, the default (RFC 9293, 3.8.4).
   public var keepAlive: TCPKeepAlive? {
@@ -26,9 +28,14 @@ public final class TCPSocket {
     }
   }
 
-  /// How long what was written may stay unacknowledged, in milliseconds, before the connection ends with `.timedOut`
-  /// (RFC 9293, 3.9.1.8); nil: as long as retransmissions last, which is more than 100 s.
-  public var userTimeoutMilliseconds: Int? {
+  /// How long what was written may stay unacknowledged before the connection ends with `.timedOut` (RFC 9293, 3.9.1.8): 1 ms to
+  /// 2^31 - 1 ms, about 24 days, in whole milliseconds; what is out of range counts as the nearest that is not. nil: as long as
+  /// retransmissions last, which is more than 100 s.
+  public var userTimeout: Duration? {
+    get { userTimeoutMilliseconds.map { .milliseconds($0) } }
+    set { userTimeoutMilliseconds = newValue.map { $0.milliseconds(in: 1...Int(Int32.max)) } }
+  }
+  var userTimeoutMilliseconds: Int? {
     didSet { reschedule() }
   }
 
@@ -125,6 +132,8 @@ public final class TCPSocket {
   var lastReceived: NetworkInstant
   var lastSent: NetworkInstant
   var keepAliveProbeCount = 0
+  /// When the latest of them was sent.
+  var keepAliveProbed: NetworkInstant
   /// Challenge ACKs in the second that began at `challengeStart`.
   var challengeCount = 0
   var challengeStart: NetworkInstant
@@ -153,6 +162,7 @@ public final class TCPSocket {
     stalledSince = now
     lastReceived = now
     lastSent = now
+    keepAliveProbed = now
     challengeStart = now
   }
 
