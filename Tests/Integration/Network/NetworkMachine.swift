@@ -61,7 +61,8 @@ extension NetworkLab {
       let monitor = session.monitor
       let net = attachment.map { "tap:\($0.interface)" } ?? "unix:\(socketPath)"
       return try start(
-        [monitor.path, "run", "--net", "net=\(net)\(isRequired ? ",required" : "")"] + options + [monitor.image(image)] + words,
+        [monitor.path, "run", "--net", "net=\(net)\(isRequired ? ",required" : "")"] + options + [monitor.image(image)]
+          + words,
         in: attachment?.namespace)
     }
   }

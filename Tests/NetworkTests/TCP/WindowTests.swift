@@ -86,6 +86,26 @@ import Testing
     socket.reader = nil
   }
 
+  /// passt's last segment ends where the window before the present one would have ended. What begins in the window is taken
+  /// whole; nothing begins behind it.
+  @Test func aSegmentThatBeginsInTheWindowIsTakenWhole() throws {
+    let (peer, socket, _) = try scaling()
+    while socket.advertisedEnd - socket.receiveNext > 1460 { peer.send(.ack, [UInt8](repeating: 1, count: 1460)) }
+    _ = peer.output()
+    let room = socket.advertisedEnd - socket.receiveNext
+    let before = socket.readableByteCount
+    peer.send(.ack, [UInt8](repeating: 1, count: room + 128))
+    peer.wait(milliseconds: 40)
+    var answer = try #require(peer.output().last)
+    #expect(answer.acknowledgement == peer.sequence && answer.window == 0)
+    // The window is closed now, to the byte.
+    let taken = peer.sequence
+    peer.send(.ack, [1])
+    answer = try #require(peer.output().last)
+    #expect(answer.acknowledgement == taken && answer.window == 0)
+    #expect(socket.readableByteCount == before + room + 128)
+  }
+
   /// A peer without scaling is not told again and again of a window that cannot be larger.
   @Test func withoutScalingTheWindowStaysBelow64KiB() throws {
     let peer = ScriptedPeer()

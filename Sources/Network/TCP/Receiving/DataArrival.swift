@@ -23,8 +23,11 @@ extension TCPSocket {
       abort(because: .aborted)
       return
     }
-    // What is beyond the window is cut off (RFC 9293, 3.10.7.4), and what is beyond the end is not believed.
-    let limit = min(advertisedEnd, peerEnd ?? advertisedEnd)
+    // A segment that begins in the window is taken whole, as by Linux: a peer that reckons with an older window goes beyond the
+    // end of the present one (passt 2023-03), and would send what was cut off only after a timeout. Else what is beyond the
+    // window is cut off (RFC 9293, 3.10.7.4). What is beyond the end of the stream is not believed.
+    let windowEnd = sequence < advertisedEnd ? max(advertisedEnd, end) : advertisedEnd
+    let limit = min(windowEnd, peerEnd ?? windowEnd)
     let isWhole = end <= max(limit, receiveNext)
     let room = max(0, limit - sequence)
     let payload = bytes.extracting(first: min(bytes.byteCount, room))
@@ -35,6 +38,7 @@ extension TCPSocket {
     let isOutOfOrder = sequence > receiveNext
     let hadGap = !receiveBuffer.islands.isEmpty
     if payload.byteCount > 0 { store(payload, at: sequence) }
+    advertisedEnd = max(advertisedEnd, receiveNext)
     let news = receiveBuffer.end - before
     if news > 0 {
       context.statistics.bytesReceived += UInt64(news)
