@@ -96,6 +96,36 @@ private func devices() -> [Case] {
       try session.microVM("kv", devices: disk.asVirtioBlock(), input: "list\nget b\nquit\n").expect(exit: 0).expect(
         stdout: "a\nb\n3\n")
     },
+    Case(
+      "microvm-device-order", "devices of one kind go by QEMU's words, from the highest address down", needsKVM: false
+    ) { session throws(Verdict) in
+      let one = try Disk([UInt8](repeating: 0x61, count: 4096)), other = try Disk([UInt8](repeating: 0x62, count: 8192))
+      let drives = [
+        "-drive", "file=\(one.path),if=none,id=one,format=raw", "-drive",
+        "file=\(other.path),if=none,id=other,format=raw",
+      ]
+      func checksum(_ devices: [String]) throws(Verdict) -> String {
+        var options = drives
+        for device in devices { options += ["-device", device] }
+        return try session.microVM("device-probe", "-- checksum data", devices: options).expect(exit: 0).stdout
+      }
+      let (first, second) = ("virtio-blk-device,drive=one", "virtio-blk-device,drive=other")
+      // Without a bus, the first -device is the first of the words.
+      let checksums = (
+        one: try checksum([first, second, "virtio-rng-device"]),
+        other: try checksum([second, first, "virtio-rng-device"])
+      )
+      guard checksums.one != checksums.other else { throw .failed("expected two disks; got one twice") }
+      // With one, the order of -device means nothing, and the higher bus comes first.
+      let (low, high) = (",bus=virtio-mmio-bus.0", ",bus=virtio-mmio-bus.1")
+      let entropy = "virtio-rng-device,bus=virtio-mmio-bus.2"
+      for devices in [[first + low, second + high, entropy], [second + high, first + low, entropy]] {
+        let got = try checksum(devices)
+        guard got == checksums.other else {
+          throw .failed("expected the disk on bus 1, \(checksums.other); got \(got)")
+        }
+      }
+    },
     Case("microvm-explicit-device", "a device on a line that the loader did not write", needsKVM: false) {
       session throws(Verdict) in
       let disk = try Disk(byteCount: 1 << 20)
