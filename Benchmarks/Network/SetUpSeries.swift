@@ -46,8 +46,10 @@ struct SetUpSeries {
         let setUp = figures[index].setUp
         let outcome = try Self.measure(load, setUp, options)
         figures[index].add(outcome, isCounted: round > 0)
+        guard outcome.failure != nil else { continue }
+        try servers.checkGuest(setUp)
         // It serves one connection after the other.
-        if let service = load.service, outcome.failure != nil { try servers.restartPeer(service, setUp) }
+        if let service = load.service { try servers.restartPeer(service, setUp) }
       }
     }
     for index in figures.indices {
@@ -80,10 +82,14 @@ struct SetUpSeries {
   private static func measure(_ load: Load, _ setUp: SetUp, _ options: Options) throws(BenchmarkError) -> Outcome {
     var outcome = Outcome()
     guard let service = load.service else {
-      let output = try WrkOutput(
-        ofRunAgainst: setUp.address, setUp.port(Nginx.port), connections: connections, seconds: options.seconds)
-      outcome.rate = try output.requestsPerKilosecond()
-      outcome.failure = output.errors
+      do throws(BenchmarkError) {
+        let output = try WrkOutput(
+          ofRunAgainst: setUp.address, setUp.port(Nginx.port), connections: connections, seconds: options.seconds)
+        outcome.rate = try output.requestsPerKilosecond()
+        outcome.failure = output.errors
+      } catch {
+        outcome.failure = error.message
+      }
       return outcome
     }
     let exchange = try Exchange(

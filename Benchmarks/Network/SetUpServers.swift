@@ -49,6 +49,12 @@ final class SetUpServers {
     }
   }
 
+  /// Throws what a guest said at its end, if it has come to that.
+  func checkGuest(_ setUp: SetUp) throws(BenchmarkError) {
+    guard let index = SetUp.guests.firstIndex(of: setUp) else { return }
+    try guests[index].check()
+  }
+
   /// Begins anew with what may still be in a connection that failed. A guest serves each in a task of its own.
   func restartPeer(_ service: Peer.Service, _ setUp: SetUp) throws(BenchmarkError) {
     for index in peers.indices where peers[index].setUp == setUp && peers[index].service == service {
