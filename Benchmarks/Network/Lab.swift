@@ -81,13 +81,17 @@ struct Lab {
       ], until: "serving on")
   }
 
-  /// Starts a service of Linux's in the namespace "peer".
-  func startPeer(_ service: Peer.Service) throws(BenchmarkError) -> Server {
+  /// Starts a service of Linux's in a namespace.
+  func startPeer(_ service: Peer.Service, in namespace: String = "peer") throws(BenchmarkError) -> Server {
     try Server(
       "peer",
-      [
-        "/usr/sbin/ip", "netns", "exec", "peer", "\(options.products)/network-benchmark", "--be-peer", service.rawValue,
-      ], until: "ready\n")
+      Self.inside(namespace, ["\(options.products)/network-benchmark", "--be-peer", service.rawValue]),
+      until: "ready\n")
+  }
+
+  /// A command that runs another in a namespace.
+  static func inside(_ namespace: String, _ command: [String]) -> [String] {
+    ["/usr/sbin/ip", "netns", "exec", namespace] + command
   }
 
   /// What `net-probe`'s `stats` says, by name.

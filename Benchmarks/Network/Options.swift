@@ -18,7 +18,7 @@ struct Options {
   var peerService: Peer.Service?
 
   enum Part: String {
-    case requests, bulk, roundTrips = "round-trips", boot, idle, churn
+    case requests, bulk, roundTrips = "round-trips", boot, idle, churn, setUps = "set-ups"
   }
 
   static let help = """
@@ -30,7 +30,7 @@ struct Options {
       --seconds N            how long wrk runs, 2 if not given
       --boot-rounds N        how often a machine is started to its first answer, 100 if not given
       --churn-seconds N      how long short connections are made, 30 if not given
-      --part PART            only requests, bulk, round-trips, boot, idle or churn
+      --part PART            only requests, bulk, round-trips, boot, idle, churn or set-ups
       --json FILE            write the results there too
 
     Makes its interfaces in the network namespace that it is run in; Benchmarks/run makes one. Prints tables in Markdown.

@@ -5,12 +5,13 @@ import CLinux
 /// One connection after the other, with calls that wait: the least that a Linux process does.
 enum Peer {
   enum Service: String {
-    case echo, discard, flood
+    case echo, discard, fill, flood
 
     var port: Int {
       switch self {
       case .echo: 7
       case .discard: 9
+      case .fill: 17
       case .flood: 19
       }
     }
@@ -40,6 +41,7 @@ enum Peer {
       case .discard:
         let count = try connection.drain(&buffer, total: .max)
         try connection.send("\(count)\n")
+      case .fill: try? connection.send(buffer, total: SetUpSeries.byteCount)
       case .flood: while send(connection.descriptor, buffer, buffer.count, Int32(MSG_NOSIGNAL)) > 0 {}
       }
     }

@@ -1,5 +1,4 @@
 import BenchmarkSupport
-import CLinux
 
 /// wrk against the example `http` in a guest, against the same program as a process, and against nginx.
 struct RequestSeries {
@@ -63,101 +62,11 @@ struct RequestSeries {
   private static func run(
     _ side: Lab.Side, _ connections: Int, _ lab: Lab
   ) throws(BenchmarkError) -> (measurement: Measurement, requests: Int) {
-    let streams = try Streams(capturesOutput: true, outputWaits: false)
-    let run = try Program(
-      "wrk",
-      [
-        "/usr/bin/wrk", "--threads", "1", "--connections", "\(connections)", "--duration", "\(lab.options.seconds)s",
-        "--latency", "http://\(side.address):8080/",
-      ]
-    ).run(streams)
-    let output = WrkOutput(streams.takeOutput())
-    guard run.status == 0 else { throw BenchmarkError("wrk: " + String(decoding: streams.takeErrors(), as: UTF8.self)) }
+    let output = try WrkOutput(ofRunAgainst: side.address, 8080, connections: connections, seconds: lab.options.seconds)
     return (
       Measurement(
         requestsPerKilosecond: try output.requestsPerKilosecond(), p50: try output.latency(percent: 50),
         p99: try output.latency(percent: 99)), try output.requests()
     )
-  }
-}
-
-/// nginx in the namespace "peer", with an answer as long as the example's.
-private final class Nginx {
-  private let configuration: TemporaryFile
-  private let server: Server
-
-  init() throws(BenchmarkError) {
-    configuration = try TemporaryFile(
-      Array(
-        """
-        daemon off; worker_processes 1; pid /run/nginx.pid; error_log stderr crit; user root;
-        events { worker_connections 1024; }
-        http {
-          access_log off; keepalive_requests 1000000000; tcp_nodelay on; default_type text/plain;
-          server { listen 8080; location / { return 200 "Hello, world!\\n"; } }
-        }
-
-        """.utf8))
-    server = try Server(
-      "nginx", ["/usr/sbin/ip", "netns", "exec", "peer", "/usr/sbin/nginx", "-e", "stderr", "-c", configuration.path])
-    // It says nothing when it is ready, so a client tries.
-    let giveUp = Monotonic.now() + 20_000_000_000
-    while (try? Stream.connected(to: Lab.Side.linux.address, port: 8080)) == nil {
-      guard Monotonic.now() < giveUp else { throw server.failure("does not accept connections") }
-    }
-  }
-
-  func stop() { server.stop() }
-}
-
-/// What wrk prints, in its units.
-private struct WrkOutput {
-  private let lines: [[String]]
-  private let text: String
-
-  init(_ output: [UInt8]) {
-    text = String(decoding: output, as: UTF8.self)
-    lines = output.split(separator: 0x0a).map { line in
-      line.split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
-    }
-  }
-
-  /// "Requests/sec:  12345.67"
-  func requestsPerKilosecond() throws(BenchmarkError) -> Int {
-    for words in lines where words.count == 2 && words[0] == "Requests/sec:" {
-      if let value = Self.thousandths(words[1]) { return value }
-    }
-    throw failure("Requests/sec")
-  }
-
-  /// "  24691 requests in 2.00s, 3.00MB read"
-  func requests() throws(BenchmarkError) -> Int {
-    for words in lines where words.count > 2 && words[1] == "requests" {
-      if let value = Int(words[0]) { return value }
-    }
-    throw failure("requests")
-  }
-
-  /// "     99%    1.23ms", in nanoseconds.
-  func latency(percent: Int) throws(BenchmarkError) -> Int {
-    for words in lines where words.count == 2 && words[0] == "\(percent)%" {
-      for (unit, nanoseconds) in [("us", 1000), ("ms", 1_000_000), ("s", 1_000_000_000)] where words[1].hasSuffix(unit)
-      {
-        let number = String(decoding: words[1].utf8.dropLast(unit.utf8.count), as: UTF8.self)
-        if let value = Self.thousandths(number) { return value * (nanoseconds / 1000) }
-      }
-    }
-    throw failure("\(percent)%")
-  }
-
-  private func failure(_ what: String) -> BenchmarkError { BenchmarkError("wrk does not say '\(what)', but: \(text)") }
-
-  /// A number with up to three digits behind its point.
-  private static func thousandths(_ text: String) -> Int? {
-    let parts = text.utf8.split(separator: 0x2e).map { String(decoding: $0, as: UTF8.self) }
-    guard let whole = parts.first.flatMap({ Int($0) }) else { return nil }
-    guard parts.count == 2 else { return whole * 1000 }
-    let digits = String(decoding: (Array(parts[1].utf8) + [0x30, 0x30, 0x30]).prefix(3), as: UTF8.self)
-    return Int(digits).map { whole * 1000 + $0 }
   }
 }

@@ -81,8 +81,29 @@ extension Results {
           writer.member("descriptors_after", short.descriptorsAfter)
         }
       }
+      addSetUps(to: &writer)
     }
     return writer.text
+  }
+
+  private func addSetUps(to writer: inout JSONWriter) {
+    writer.array("set_ups") { writer in
+      for series in setUps {
+        for figures in series.figures {
+          writer.object { writer in
+            writer.member("load", series.load.name)
+            writer.member("set_up", figures.setUp.name)
+            // Kilobytes in a second, or requests in a thousand; 0: no round came to its end.
+            writer.member("rate", figures.median ?? 0)
+            writer.member("failed", figures.failures.count)
+            writer.member("retransmitted", figures.segments?.retransmitted ?? 0)
+            writer.member("timeouts", figures.segments?.timeouts ?? 0)
+            writer.member("out_of_order", figures.segments?.outOfOrder ?? 0)
+            writer.member("resent_by_client", figures.resentByClient)
+          }
+        }
+      }
+    }
   }
 
   private static func add(_ costs: LinkCosts, to writer: inout JSONWriter) {

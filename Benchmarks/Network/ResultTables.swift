@@ -19,7 +19,8 @@ extension Results {
     if !roundTrips.isEmpty { text += roundTripTable() }
     if let firstResponse { text += Self.text(of: firstResponse) }
     if !idle.isEmpty { text += idleTable() }
-    if let short { text += Self.text(of: short) }
+    if let short { text += Self.text(of: short) + "\n" }
+    if !setUps.isEmpty { text += setUpTables() }
     return text
   }
 
@@ -79,7 +80,7 @@ extension Results {
     return table.text + "\n"
   }
 
-  private static func spread(_ ratios: [Int]) -> [String] {
+  static func spread(_ ratios: [Int]) -> [String] {
     guard !ratios.isEmpty else { return ["-", "-", "-"] }
     return [ratios.median, ratios.min() ?? 0, ratios.max() ?? 0].map { Ratio(thousandths: $0).text }
   }

@@ -8,6 +8,7 @@ struct Results {
   private(set) var firstResponse: FirstResponse?
   private(set) var idle: [IdleConnections] = []
   private(set) var short: ShortConnections?
+  private(set) var setUps: [SetUpSeries] = []
   let rounds: Int
   /// The machine's load average over a minute. Afterwards it is this benchmark's own.
   let loadBefore: Ratio
@@ -30,6 +31,19 @@ struct Results {
       for kind in IdleConnections.Kind.allCases { idle.append(try IdleConnections(kind, lab)) }
     }
     if options.measures(.churn) { short = try ShortConnections(lab) }
+    if options.measures(.setUps) { try measureSetUps(lab) }
+  }
+
+  private mutating func measureSetUps(_ lab: Lab) throws(BenchmarkError) {
+    let host = try PasstHost(lab)
+    for isHTTP in [true, false] {
+      let servers = try SetUpServers(host, lab, http: isHTTP)
+      for load in SetUpSeries.Load.allCases where (load.service == nil) == isHTTP {
+        setUps.append(try SetUpSeries(load, servers, lab.options))
+      }
+      servers.stop()
+    }
+    host.stop()
   }
 
   var goals: [Goal] {
@@ -66,6 +80,6 @@ struct Results {
         goals.append(Goal("short connections: heap at the end ÷ half-way", growth, atMost: Ratio(thousandths: 1050)))
       }
     }
-    return goals
+    return goals + setUpGoals
   }
 }

@@ -48,10 +48,20 @@ final class Server {
     var status: Int32 = 0
     guard waitpid(identifier, &status, 0) == identifier else { throw BenchmarkError(call: "waitpid") }
     isReaped = true
-    guard Run.exitStatus(status) == 0 else {
-      throw BenchmarkError(
-        "\(name) ended with \(Run.exitStatus(status)): " + String(decoding: streams.takeErrors(), as: UTF8.self))
-    }
+    guard Run.exitStatus(status) == 0 else { throw ended(status) }
+  }
+
+  /// Throws if it has ended, which it should not.
+  func check() throws(BenchmarkError) {
+    var status: Int32 = 0
+    guard !isReaped, waitpid(identifier, &status, WNOHANG) == identifier else { return }
+    isReaped = true
+    throw ended(status)
+  }
+
+  private func ended(_ status: Int32) -> BenchmarkError {
+    BenchmarkError(
+      "\(name) ended with \(Run.exitStatus(status)): " + String(decoding: streams.takeErrors(), as: UTF8.self))
   }
 
   /// What is wrong, with what it said.

@@ -19,6 +19,14 @@ package struct Goal {
     isMet = measured.thousandths >= limit.thousandths
   }
 
+  /// A figure that could not be had: the goal is missed.
+  package init(unmeasured name: String, limit: Ratio) {
+    self.name = name
+    measured = "-"
+    self.limit = limit.text
+    isMet = false
+  }
+
   package init(_ name: String, _ measured: Int, atMost limit: Int) {
     self.name = name
     self.measured = "\(measured)"

@@ -5,8 +5,9 @@ import Sockets
 /// Does with the network what its arguments say, all of it at the same time; for the tests and benchmarks that are on the
 /// other end.
 ///
-/// Servers: `echo PORT`, `udp-echo PORT`, `sink PORT`, `discard PORT`, `source PORT BYTES`, `flood PORT`, `hold PORT`,
-/// `stats PORT`, `stop PORT`. Clients, one after the other: `connect HOST PORT`, `send HOST PORT BYTES`, `resolve NAME`.
+/// Servers: `echo PORT`, `udp-echo PORT`, `sink PORT`, `discard PORT`, `source PORT BYTES`, `fill PORT BYTES`, `flood PORT`,
+/// `hold PORT`, `stats PORT`, `stop PORT`. Clients, one after the other: `connect HOST PORT`, `send HOST PORT BYTES`,
+/// `resolve NAME`.
 /// When all servers listen it prints its addresses and `ready`. Without a server it ends when its clients have.
 @main
 struct NetProbe {

@@ -14,6 +14,9 @@ enum Server {
       try await serve(port) { connection throws(NetworkError) in
         try await sendStream(count, to: connection)
       }
+    case "fill":
+      let port = words.port(), count = words.byteCount()
+      try await serve(port) { connection throws(NetworkError) in try await fill(connection, count) }
     case "flood": try await serve(words.port(), flood)
     case "hold": try await serve(words.port(), hold)
     case "stats": try await serve(words.port(), sendStatistics)
@@ -80,6 +83,17 @@ enum Server {
     var byteCount = 0
     try await readAll(connection, bufferSize: 256 << 10) { byteCount += $0.byteCount }
     try await connection.write("\(byteCount)\n")
+  }
+
+  /// As `flood`, but with an end: `source` takes longer to make its bytes than TCP takes to send them.
+  private static func fill(_ connection: TCPConnection, _ byteCount: Int) async throws(NetworkError) {
+    let buffer = [UInt8](repeating: 0x2a, count: 256 << 10)
+    var left = byteCount
+    while left > 0 {
+      let count = min(left, buffer.count)
+      try await connection.write(buffer.span.bytes.extracting(0..<count))
+      left -= count
+    }
   }
 
   private static func flood(_ connection: TCPConnection) async throws(NetworkError) {
