@@ -89,6 +89,44 @@ import Testing
     #expect(socket.recoveryEnd == nil)
   }
 
+  /// The same without SACK, with a round trip of 1 ms and nothing more to send: all but the first segment is in flight.
+  private func sendingTheLast() -> (ScriptedPeer, TCPSocket, [Segment]) {
+    let peer = ScriptedPeer()
+    peer.offer.maximumSegmentByteCount = 1000
+    let socket = peer.established()
+    _ = socket.write([UInt8](repeating: 1, count: 8000), at: peer.now)
+    let sent = peer.output()
+    peer.wait(milliseconds: 1)
+    peer.acknowledge(sent[0])
+    return (peer, socket, sent)
+  }
+
+  /// passt sends two duplicates for a segment that it took in part, and then nothing more can be sent that would bring a third.
+  @Test(arguments: [1, 2]) func fewDuplicatesAreEnoughInTheEnd(count: Int) throws {
+    let (peer, _, sent) = sendingTheLast()
+    for _ in 0..<count { peer.send() }
+    #expect(peer.output().isEmpty)
+    // Those that are on their way have time to come.
+    peer.wait(milliseconds: 9)
+    #expect(peer.output().isEmpty)
+    peer.wait(milliseconds: 1)
+    #expect(peer.output().map(\.sequence) == [sent[1].sequence])
+    #expect(peer.tcp.statistics.fastRecoveries == 1 && peer.tcp.statistics.retransmissionTimeouts == 0)
+    // Once: what is lost again is the timer's.
+    peer.wait(milliseconds: 100)
+    #expect(peer.output().isEmpty)
+  }
+
+  /// What only came in another order is not sent again.
+  @Test func aDuplicateBeforeNewsIsNoLoss() throws {
+    let (peer, socket, _) = sendingTheLast()
+    peer.send()
+    peer.acknowledgement = socket.sendNext.wire
+    peer.send()
+    peer.wait(milliseconds: 1000)
+    #expect(peer.output().isEmpty && peer.tcp.statistics.segmentsRetransmitted == 0)
+  }
+
   @Test func lossIsRepairedWithoutSACK() throws {
     let (peer, socket, sent) = sending(sack: false)
     peer.acknowledgement = sent[0].sequence

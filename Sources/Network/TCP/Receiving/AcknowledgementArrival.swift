@@ -38,6 +38,7 @@ extension TCPSocket {
     } else if acknowledgement == unacknowledged, isEmpty, isWindowSame, flight > 0, !permitsSACK {
       // RFC 5681, 2: a duplicate acknowledgement.
       scoreboard.addDuplicate()
+      waitForDuplicates(at: now)
     }
     if hasNewBlocks || scoreboard.duplicateCount > 0 { findLosses(flight: flight) }
     if flight > 0 || !isEverythingAcknowledged { becomeReady() }
@@ -67,6 +68,7 @@ extension TCPSocket {
     unacknowledged = acknowledgement
     sendBuffer.release(to: acknowledgement, pool: context.pool)
     scoreboard.acknowledge(to: acknowledgement)
+    earlyRetransmissionDeadline = nil
     roundTrip.resetBackoff()
     retransmissionCount = 0
     stalledSince = now
@@ -139,9 +141,35 @@ extension TCPSocket {
       scoreboard.loseFirst(inFlight, segmentByteCount: segmentByteCount)
     }
     guard recoveryEnd == nil, scoreboard.lostEnd > unacknowledged else { return }
+    beginRecovery(flight: flight)
+  }
+
+  private func beginRecovery(flight: Int) {
     congestion.lost(flight: flight)
     recoveryEnd = sendNext
     isTimeoutRecovery = false
+    earlyRetransmissionDeadline = nil
     context.statistics.fastRecoveries += 1
+  }
+
+  /// A peer without SACK may send fewer duplicates than it takes to know of a loss: passt (2023-03) sends two for a segment that
+  /// its socket took in part, and nothing more comes when the window or the send buffer is in flight. Where SACK is spoken, a
+  /// tail loss probe asks for the rest (RFC 8985, 7); here the first segment itself is sent again, after the same time.
+  private func waitForDuplicates(at now: NetworkInstant) {
+    guard recoveryEnd == nil, earlyRetransmissionDeadline == nil, let smoothed = roundTrip.smoothed else { return }
+    earlyRetransmissionDeadline = now + max(2 * smoothed, Self.earlyRetransmissionFloor)
+  }
+
+  /// Less than any timeout, and more than a busy host's pauses between two frames: 10 ms.
+  private static let earlyRetransmissionFloor: UInt64 = 10_000_000
+
+  /// No more duplicates have come (RFC 5827, 2: fewer are enough where no more can).
+  func retransmitEarly() {
+    earlyRetransmissionDeadline = nil
+    let flight = sendNext - unacknowledged
+    guard scoreboard.duplicateCount > 0, recoveryEnd == nil, flight > 0 else { return }
+    scoreboard.loseFirst(inFlight, segmentByteCount: segmentByteCount)
+    beginRecovery(flight: flight)
+    becomeReady()
   }
 }

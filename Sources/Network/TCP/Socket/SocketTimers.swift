@@ -30,7 +30,9 @@ extension TCPSocket {
   func reschedule() {
     guard state != .closed, state != .timeWait else { return }
     let earliest = NetworkInstant.earliest(
-      .earliest(retransmissionDeadline, delayedAcknowledgementDeadline), .earliest(patienceDeadline, keepAliveDeadline))
+      .earliest(
+        .earliest(retransmissionDeadline, earlyRetransmissionDeadline), delayedAcknowledgementDeadline),
+      .earliest(patienceDeadline, keepAliveDeadline))
     if let earliest { context.timers.schedule(number, noLaterThan: earliest) }
   }
 
@@ -61,6 +63,7 @@ extension TCPSocket {
       pending.insert(.acknowledgement)
       becomeReady()
     }
+    if let deadline = earlyRetransmissionDeadline, deadline <= now { retransmitEarly() }
     if let deadline = retransmissionDeadline, deadline <= now {
       if isPersisting { persist(at: now) } else { retransmit(at: now) }
     }

@@ -127,6 +127,8 @@ public final class TCPSocket {
   /// Timeouts in a row, or probes without an answer.
   var retransmissionCount = 0
   var delayedAcknowledgementDeadline: NetworkInstant?
+  /// When a loss is assumed although there were too few duplicate acknowledgements for it.
+  var earlyRetransmissionDeadline: NetworkInstant?
   /// Since when what was written waits for an acknowledgement.
   var stalledSince: NetworkInstant
   var lastReceived: NetworkInstant
