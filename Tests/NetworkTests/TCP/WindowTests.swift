@@ -87,7 +87,7 @@ import Testing
   }
 
   /// passt's last segment ends where the window before the present one would have ended. What begins in the window is taken
-  /// whole; nothing begins behind it.
+  /// whole, as far as the buffer goes, which is one segment more than a window.
   @Test func aSegmentThatBeginsInTheWindowIsTakenWhole() throws {
     let (peer, socket, _) = try scaling()
     while socket.advertisedEnd - socket.receiveNext > 1460 { peer.send(.ack, [UInt8](repeating: 1, count: 1460)) }
@@ -98,12 +98,29 @@ import Testing
     peer.wait(milliseconds: 40)
     var answer = try #require(peer.output().last)
     #expect(answer.acknowledgement == peer.sequence && answer.window == 0)
-    // The window is closed now, to the byte.
-    let taken = peer.sequence
+    #expect(socket.readableByteCount == before + room + 128)
+    // Who goes on all the same comes to its end.
+    while socket.bufferEnd > socket.receiveNext { peer.send(.ack, [UInt8](repeating: 1, count: 1460)) }
+    let taken = socket.receiveNext.wire
     peer.send(.ack, [1])
     answer = try #require(peer.output().last)
     #expect(answer.acknowledgement == taken && answer.window == 0)
-    #expect(socket.readableByteCount == before + room + 128)
+    #expect(socket.readableByteCount == socket.windowLimit + 65_535)
+  }
+
+  /// What came out of order beyond the window counts as the peer counts it: it acknowledges with what follows.
+  @Test func acknowledgementsFromBehindTheWindowAreTaken() throws {
+    let (peer, socket, _) = try scaling()
+    _ = socket.write([1, 2, 3], at: peer.now)
+    let sent = try #require(peer.output().last)
+    let hole = peer.sequence
+    let end = socket.advertisedEnd.wire
+    peer.sequence = end &- 1000
+    peer.send(.ack, [UInt8](repeating: 1, count: 1400))
+    #expect(peer.sequence == end &+ 400)
+    peer.acknowledge(sent)
+    #expect(socket.isEverythingAcknowledged)
+    #expect(socket.receiveNext.wire == hole)
   }
 
   /// A peer without scaling is not told again and again of a window that cannot be larger.

@@ -23,10 +23,10 @@ extension TCPSocket {
       abort(because: .aborted)
       return
     }
-    // A segment that begins in the window is taken whole, as by Linux: a peer that reckons with an older window goes beyond the
-    // end of the present one (passt 2023-03), and would send what was cut off only after a timeout. Else what is beyond the
-    // window is cut off (RFC 9293, 3.10.7.4). What is beyond the end of the stream is not believed.
-    let windowEnd = sequence < advertisedEnd ? max(advertisedEnd, end) : advertisedEnd
+    // A segment that begins in the window, or at its end, is taken whole as far as the buffer goes: a peer that reckons with an
+    // older window goes beyond the end of the present one (passt 2023-03), and would send what was cut off only after a timeout.
+    // Else what is beyond the window is cut off (RFC 9293, 3.10.7.4). What is beyond the end of the stream is not believed.
+    let windowEnd = sequence <= advertisedEnd ? max(advertisedEnd, min(end, bufferEnd)) : advertisedEnd
     let limit = min(windowEnd, peerEnd ?? windowEnd)
     let isWhole = end <= max(limit, receiveNext)
     let room = max(0, limit - sequence)
@@ -38,7 +38,8 @@ extension TCPSocket {
     let isOutOfOrder = sequence > receiveNext
     let hadGap = !receiveBuffer.islands.isEmpty
     if payload.byteCount > 0 { store(payload, at: sequence) }
-    advertisedEnd = max(advertisedEnd, receiveNext)
+    // The peer takes it for sent, so its next segment begins behind it.
+    advertisedEnd = max(advertisedEnd, sequence + payload.byteCount)
     let news = receiveBuffer.end - before
     if news > 0 {
       context.statistics.bytesReceived += UInt64(news)

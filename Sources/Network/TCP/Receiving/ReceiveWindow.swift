@@ -24,6 +24,9 @@ extension TCPSocket {
     return receiveNext + steps(limit - receiveBuffer.byteCount) * windowStep
   }
 
+  /// Behind the last byte that is taken at all: a segment of the largest size beyond a full window.
+  var bufferEnd: SequenceNumber { receiveBuffer.start + windowLimit + Int(UInt16.max) }
+
   /// Whether the window's edge is to move: never back, and not by little (RFC 9293, 3.8.6.2.2: silly window avoidance).
   private func canMove(to end: SequenceNumber) -> Bool {
     end - advertisedEnd >= min(windowLimit / 2, peerFullSegment)

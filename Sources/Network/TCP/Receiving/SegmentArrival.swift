@@ -84,7 +84,7 @@ extension TCPSocket {
       sequence == receiveNext
       || (length == 0
         ? sequence > receiveNext && sequence <= advertisedEnd
-        : sequence < advertisedEnd && sequence + length > receiveNext)
+        : sequence <= advertisedEnd && sequence + length > receiveNext)
     if !isAcceptable, !flags.contains(.rst) { answerUnacceptable(isEmpty: payload.byteCount == 0, at: now) }
     return isAcceptable
   }
