@@ -3,6 +3,24 @@ import Testing
 @testable import Network
 
 @Suite struct ClosingTests {
+  /// passt takes FIN for the end of what it has, whatever is still to be repeated before that.
+  @Test(arguments: [false, true]) func theEndOfALongStreamWaitsForItsBytes(sack: Bool) throws {
+    let peer = ScriptedPeer()
+    peer.offer.permitsSACK = sack
+    let socket = peer.established()
+    _ = socket.write([UInt8](repeating: 1, count: 14_600), at: peer.now)
+    socket.finishWriting(at: peer.now)
+    let segments = peer.output()
+    let last = try #require(segments.last)
+    #expect(segments.map(\.data.count) == [Int](repeating: 1460, count: 10))
+    #expect(last.flags.contains(.fin) == sack)
+    peer.acknowledge(last)
+    let rest = peer.output()
+    #expect(rest.map { $0.flags.contains(.fin) } == (sack ? [] : [true]))
+    if let end = rest.first { peer.acknowledge(end) }
+    #expect(socket.state == .finWait2)
+  }
+
   @Test func weCloseFirst() throws {
     let peer = ScriptedPeer()
     let socket = peer.established()

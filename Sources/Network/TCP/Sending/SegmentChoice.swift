@@ -87,8 +87,9 @@ extension TCPSocket {
     let end = sendNext + chosen
     if end == sendBuffer.end {
       if chosen > 0 { flags.insert(.psh) }
-      if isWritingFinished, windowRoom > chosen { flags.insert(.fin) }
+      if isWritingFinished, windowRoom > chosen, mayFinish(behind: end) { flags.insert(.fin) }
     }
+    guard chosen > 0 || flags.contains(.fin) else { return nil }
     return SegmentChoice(data: SequenceRange(start: sendNext, end: end), flags: flags)
   }
 
@@ -116,6 +117,16 @@ extension TCPSocket {
   /// A writer waits for room. It gets some with the acknowledgement of what is in flight, which a peer does not delay for two
   /// segments or more (RFC 9293, 3.8.6.3); so what would be a small frame by itself is part of a large one then.
   private var isMoreComing: Bool { wantsToWrite && !isWritingFinished }
+
+  /// Whether FIN may go with what is before `end`. passt (2023-03) takes it for the end of what it has, although the segments
+  /// before it did not all get through to its own socket, and their bytes are lost. So to a peer without SACK it goes when
+  /// everything before it is acknowledged, unless that is so little that it is not split.
+  private func mayFinish(behind end: SequenceNumber) -> Bool {
+    permitsSACK || unacknowledged == end || end - initialSend <= Self.unsplitByteCount
+  }
+
+  /// The initial window of RFC 6928: 10 segments of 1460 bytes.
+  private static let unsplitByteCount = 14_600
 
   private func beginPersisting(at now: NetworkInstant) {
     guard !isPersisting else { return }
